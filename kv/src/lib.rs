@@ -1,1 +1,27 @@
-//! placeholder
+//! The replicated, provable state: named maps, the ledger that records every write to them, the
+//! Merkle history over it, and the replica that joins them.
+//!
+//! No keys ([`Sealer`] and [`Signer`] are the doors to them), no clock, no network; the disk is a
+//! trait. Production and simulator run the same code.
+#![forbid(unsafe_code)]
+
+mod commit;
+mod disk;
+mod error;
+pub mod limits;
+mod map;
+mod name;
+mod seal;
+mod store;
+mod tx;
+mod write_set;
+
+pub use commit::{CommitOutcome, Committer, SealedQueue};
+pub use disk::{Disk, DiskError, DiskResult};
+pub use error::KvError;
+pub use map::Value;
+pub use name::{Category, MapName};
+pub use seal::{KeyError, Sealer, Signer};
+pub use store::{Sequenced, Sequencing, Snapshot, Store, TxStatus};
+pub use tx::Tx;
+pub use write_set::{SealedEntry, commit_evidence};

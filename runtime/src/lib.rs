@@ -1,1 +1,14 @@
-//! placeholder
+//! Affiant: an embeddable application runtime for ledger apps in confidential virtual machines.
+#![forbid(unsafe_code)]
+
+mod bundle;
+mod endpoint;
+mod frontend;
+mod options;
+mod request;
+
+pub use bundle::AppBundle;
+pub use endpoint::{AuthnPolicy, Endpoint, EndpointOptions, Mode, Redirection, Respond};
+pub use frontend::{AppError, Call, Frontend, FrontendWorker};
+pub use options::RuntimeOptions;
+pub use request::{Caller, CertCaller, Request, Response};

@@ -1,0 +1,237 @@
+//! From a finished transaction to a place in the queue of the core: sequence under the store's
+//! short lock, seal and hash outside it, hand over in order.
+//!
+//! Invariant: every number taken reaches the queue, or the queue is poisoned: the core never waits
+//! for a hole.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use affiant_proof::TxId;
+use parking_lot::{Condvar, Mutex};
+use std::time::Duration;
+
+use crate::error::KvError;
+use crate::seal::Sealer;
+use crate::store::{Sequencing, Store};
+use crate::tx::Tx;
+use crate::write_set::SealedEntry;
+
+/// How a commit attempt ended. An outcome, not an error.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommitOutcome {
+    /// It has its id and is visible to those who follow; durable once the commit point reaches it.
+    Sequenced(TxId),
+    /// It wrote nothing; the id of its snapshot, if it read anything.
+    ReadOnly(Option<TxId>),
+    /// Something it read has changed; run the handler again.
+    Conflict,
+    /// This node does not sequence transactions now.
+    NotPrimary,
+    /// Too many transactions wait for commit; try again shortly.
+    TooManyPending,
+    /// The node has failed and accepts nothing more.
+    Poisoned(String),
+}
+
+/// Entries on their way to the core, in seqno order. Bounded by the store's bound on uncommitted
+/// transactions.
+#[derive(Default)]
+pub struct SealedQueue {
+    state: Mutex<QueueState>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct QueueState {
+    /// The seqno of slot 0.
+    next: u64,
+    slots: VecDeque<Option<SealedEntry>>,
+    bytes: usize,
+    poisoned: Option<String>,
+    /// Someone needs the core now.
+    urgent: bool,
+}
+
+/// Queued bytes at which the core is woken at once.
+const WAKE_BYTES: usize = 1 << 20;
+/// Queued entries at which the core is woken at once.
+const WAKE_ENTRIES: usize = 1_024;
+
+impl SealedQueue {
+    /// Expects the entry at `seqno` next; forgets what is queued.
+    pub fn restart(&self, seqno: u64) {
+        let mut state = self.state.lock();
+        state.next = seqno;
+        state.slots.clear();
+        state.bytes = 0;
+    }
+
+    /// Adds an entry; entries may come out of order, from any thread.
+    pub fn push(&self, entry: SealedEntry) {
+        let mut state = self.state.lock();
+        if state.poisoned.is_some() {
+            return;
+        }
+        assert!(entry.txid.seqno >= state.next, "an entry is queued once");
+        let position = (entry.txid.seqno - state.next) as usize;
+        while state.slots.len() <= position {
+            state.slots.push_back(None);
+        }
+        state.bytes += entry.bytes.len();
+        let first = state.slots.len() == 1;
+        state.slots[position] = Some(entry);
+        if first || state.slots.len() >= WAKE_ENTRIES || state.bytes >= WAKE_BYTES {
+            drop(state);
+            self.wake.notify_one();
+        }
+    }
+
+    /// Takes the contiguous prefix.
+    pub fn drain(&self) -> Vec<SealedEntry> {
+        let mut state = self.state.lock();
+        let mut taken = Vec::new();
+        while state.slots.front().is_some_and(Option::is_some) {
+            if let Some(Some(entry)) = state.slots.pop_front() {
+                state.next += 1;
+                state.bytes -= entry.bytes.len();
+                taken.push(entry);
+            }
+        }
+        taken
+    }
+
+    /// Wakes the core at once: somebody waits for commit, or an event came.
+    pub fn wake(&self) {
+        self.state.lock().urgent = true;
+        self.wake.notify_one();
+    }
+
+    /// Blocks the core until there is something to do, or for `timeout`. Early answers do not hurry
+    /// it: entries gather until there are many, or somebody calls [`Self::wake`].
+    pub fn wait(&self, timeout: Duration) {
+        let mut state = self.state.lock();
+        if !state.urgent && state.slots.len() < WAKE_ENTRIES && state.bytes < WAKE_BYTES {
+            self.wake.wait_for(&mut state, timeout);
+        }
+        state.urgent = false;
+    }
+
+    /// Refuses everything from now on; the first reason stays.
+    pub fn poison(&self, reason: &str) {
+        let mut state = self.state.lock();
+        state.poisoned.get_or_insert_with(|| reason.to_owned());
+        state.slots.clear();
+        state.bytes = 0;
+        state.urgent = true;
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// Why the queue is poisoned, if it is.
+    #[must_use]
+    pub fn poisoned(&self) -> Option<String> {
+        self.state.lock().poisoned.clone()
+    }
+}
+
+/// Commits transactions. Cheap to clone, used from any thread.
+#[derive(Clone)]
+pub struct Committer {
+    store: Arc<Store>,
+    sealer: Arc<dyn Sealer>,
+    queue: Arc<SealedQueue>,
+}
+
+impl Committer {
+    /// Joins a store, its sealer and the queue of its core.
+    #[must_use]
+    pub fn new(store: Arc<Store>, sealer: Arc<dyn Sealer>, queue: Arc<SealedQueue>) -> Self {
+        Self { store, sealer, queue }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// The queue to the core.
+    #[must_use]
+    pub fn queue(&self) -> &Arc<SealedQueue> {
+        &self.queue
+    }
+
+    /// Starts a transaction.
+    #[must_use]
+    pub fn begin(&self) -> Tx {
+        self.store.begin()
+    }
+
+    /// Sequences, seals and queues `tx`.
+    #[must_use]
+    pub fn commit(&self, tx: Tx) -> CommitOutcome {
+        let sequenced = match self.store.sequence(tx) {
+            Sequencing::Done(sequenced) => sequenced,
+            Sequencing::ReadOnly(txid) => return CommitOutcome::ReadOnly(txid),
+            Sequencing::Conflict => return CommitOutcome::Conflict,
+            Sequencing::NotPrimary => {
+                return match self.queue.poisoned() {
+                    Some(reason) => CommitOutcome::Poisoned(reason),
+                    None => CommitOutcome::NotPrimary,
+                };
+            }
+            Sequencing::TooManyPending => {
+                self.queue.wake();
+                return CommitOutcome::TooManyPending;
+            }
+        };
+        let txid = sequenced.txid;
+        let guard = HoleGuard { queue: &self.queue, armed: true };
+        match sequenced.seal(&*self.sealer) {
+            Ok(entry) => {
+                self.queue.push(entry);
+                guard.disarm();
+                CommitOutcome::Sequenced(txid)
+            }
+            Err(error) => {
+                let reason = format!("transaction {txid} could not be sealed: {error}");
+                self.fail(&reason);
+                guard.disarm();
+                CommitOutcome::Poisoned(reason)
+            }
+        }
+    }
+
+    /// Stops the store and the queue for good.
+    pub fn fail(&self, reason: &str) {
+        self.store.stop_sequencing();
+        self.queue.poison(reason);
+    }
+}
+
+/// Poisons the queue if sealing unwinds, since the number it was for would leave a hole.
+struct HoleGuard<'a> {
+    queue: &'a SealedQueue,
+    armed: bool,
+}
+
+impl HoleGuard<'_> {
+    fn disarm(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for HoleGuard<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.queue.poison("sealing a transaction panicked");
+        }
+    }
+}
+
+impl From<KvError> for CommitOutcome {
+    fn from(error: KvError) -> Self {
+        Self::Poisoned(error.to_string())
+    }
+}

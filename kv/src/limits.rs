@@ -1,0 +1,24 @@
+//! Every bound of this crate, with its unit in its name.
+
+/// Longest map name, in bytes.
+pub const MAP_NAME_BYTES_MAX: usize = 1024;
+/// Longest key, in bytes.
+pub const KEY_BYTES_MAX: usize = 1 << 20;
+/// Longest value, in bytes.
+pub const VALUE_BYTES_MAX: usize = 1 << 28;
+/// Largest ledger entry, in bytes; the readers of CCF 7 refuse more than 2^30.
+pub const ENTRY_BYTES_MAX: usize = 1 << 30;
+/// Default bound on sequenced but uncommitted transactions; beyond it the store refuses with
+/// [`crate::CommitOutcome::TooManyPending`].
+pub const UNCOMMITTED_COUNT_MAX_DEFAULT: usize = 10_000;
+/// Default number of entries after which a signature is due.
+pub const SIGNATURE_ENTRIES_MAX_DEFAULT: u64 = 5_000;
+/// Default age of the oldest unsigned entry at which a signature is due, in milliseconds.
+pub const SIGNATURE_DELAY_MS_DEFAULT: u64 = 1_000;
+/// Default size at which a chunk ends with the next signature, in bytes.
+pub const CHUNK_BYTES_DEFAULT: u64 = 5_000_000;
+/// Largest chunk, in bytes: positions are 32 bits wide.
+pub const CHUNK_BYTES_MAX: u64 = u32::MAX as u64 - ENTRY_BYTES_MAX as u64;
+
+const _: () = assert!(VALUE_BYTES_MAX + KEY_BYTES_MAX + MAP_NAME_BYTES_MAX < ENTRY_BYTES_MAX);
+const _: () = assert!(SIGNATURE_ENTRIES_MAX_DEFAULT < UNCOMMITTED_COUNT_MAX_DEFAULT as u64);

@@ -1,0 +1,83 @@
+//! One map's contents as an immutable persistent value: cloning is a pointer copy.
+//!
+//! Invariant: a value's seqno never exceeds the map's version, which is the seqno of the last
+//! transaction that wrote or removed anything in the map.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+/// A key's bytes.
+pub(crate) type Key = Arc<[u8]>;
+/// A value's bytes: immutable, cheap to clone.
+pub type Value = Arc<[u8]>;
+
+/// A value and the seqno of the transaction that wrote it.
+#[derive(Clone, Debug)]
+pub(crate) struct Versioned {
+    pub(crate) seqno: u64,
+    pub(crate) value: Value,
+}
+
+/// The contents of one map at one version.
+#[derive(Clone, Default)]
+pub(crate) struct MapState {
+    entries: OrdMap<Key, Versioned>,
+    version: u64,
+}
+
+impl MapState {
+    pub(crate) fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&Versioned> {
+        self.entries.get(key)
+    }
+
+    /// Applies one write or removal at `seqno` and returns what was there before.
+    pub(crate) fn apply(
+        &mut self,
+        seqno: u64,
+        key: &Key,
+        value: Option<&Value>,
+    ) -> Option<Versioned> {
+        assert!(seqno >= self.version, "a map's version never goes back");
+        self.version = seqno;
+        match value {
+            Some(value) => {
+                self.entries.insert(key.clone(), Versioned { seqno, value: value.clone() })
+            }
+            None => self.entries.remove(&**key),
+        }
+    }
+
+    /// Puts back what `apply` replaced.
+    pub(crate) fn undo(&mut self, version: u64, key: &Key, before: Option<Versioned>) {
+        self.version = version;
+        match before {
+            Some(before) => {
+                self.entries.insert(key.clone(), before);
+            }
+            None => {
+                self.entries.remove(&**key);
+            }
+        }
+    }
+
+    /// Entries with keys in the range, ascending.
+    pub(crate) fn range<'a>(
+        &'a self,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+    ) -> impl Iterator<Item = (&'a Key, &'a Versioned)> + use<'a> {
+        // The persistent map wants its own key type in range bounds.
+        let own = |bound: Bound<&[u8]>| bound.map(Key::from);
+        self.entries.range((own(from), own(to)))
+    }
+}

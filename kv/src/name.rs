@@ -1,0 +1,107 @@
+//! Map names and what they say about a map: who may see it and to whom it belongs.
+
+use core::fmt;
+use std::sync::Arc;
+
+use crate::error::KvError;
+use crate::limits::MAP_NAME_BYTES_MAX;
+
+/// The name of a map. Cheap to clone. A map is public iff its name starts with `public:`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MapName(Arc<str>);
+
+/// To whom a map belongs (CCF `include/ccf/kv/map.h`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Category {
+    /// `ccf.internal.`: written by the node alone.
+    Internal,
+    /// `ccf.gov.`: written by governance.
+    Governance,
+    /// Everything else: the application's.
+    Application,
+}
+
+impl MapName {
+    /// Checks and takes a name.
+    ///
+    /// # Errors
+    /// Empty, longer than [`MAP_NAME_BYTES_MAX`], or under the reserved prefix `ccf.` in a category
+    /// that does not exist.
+    pub fn new(name: &str) -> Result<Self, KvError> {
+        if name.is_empty() || name.len() > MAP_NAME_BYTES_MAX {
+            return Err(KvError::MapName {
+                name: name.chars().take(64).collect(),
+                reason: "a map name has between 1 and 1024 bytes",
+            });
+        }
+        let bare = name.strip_prefix("public:").unwrap_or(name);
+        let known = bare.starts_with("ccf.internal.") || bare.starts_with("ccf.gov.");
+        if bare.starts_with("ccf.") && !known {
+            return Err(KvError::MapName {
+                name: name.to_owned(),
+                reason: "the prefix ccf. is reserved; only ccf.gov. and ccf.internal. exist",
+            });
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether the map's contents are written in the clear.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.0.starts_with("public:")
+    }
+
+    /// To whom the map belongs.
+    #[must_use]
+    pub fn category(&self) -> Category {
+        let bare = self.0.strip_prefix("public:").unwrap_or(&self.0);
+        if bare.starts_with("ccf.internal.") {
+            Category::Internal
+        } else if bare.starts_with("ccf.gov.") {
+            Category::Governance
+        } else {
+            Category::Application
+        }
+    }
+}
+
+impl core::borrow::Borrow<str> for MapName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for MapName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for MapName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_domain_and_category() {
+        let name = |text: &str| MapName::new(text);
+        assert!(name("public:ccf.gov.users.certs").is_ok_and(|n| n.is_public()));
+        assert_eq!(name("public:ccf.gov.x").map(|n| n.category()).ok(), Some(Category::Governance));
+        assert_eq!(name("ccf.internal.x").map(|n| n.category()).ok(), Some(Category::Internal));
+        assert_eq!(name("records").map(|n| n.category()).ok(), Some(Category::Application));
+        assert!(name("public:ccf.foo").is_err());
+        assert!(name("ccf.foo").is_err());
+        assert!(name("").is_err());
+    }
+}

@@ -1,0 +1,73 @@
+//! The two doors to keys. This crate never holds one: the host implements these traits.
+
+use core::fmt;
+
+use affiant_proof::{Digest, TxId};
+
+/// A key operation failed; the text names the operation and never the key or the data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyError(pub String);
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for KeyError {}
+
+/// AES-256-GCM under the ledger secret in force at a seqno, and the commit evidence derived from it.
+/// Called from any thread, outside every lock.
+pub trait Sealer: Send + Sync {
+    /// Encrypts `in_out` in place with `aad` authenticated, and returns the tag. The IV is the one of
+    /// `txid` (seqno, then view, little-endian), so a sealer must refuse to be called twice with
+    /// different bytes for one id only where it can know; uniqueness is the caller's duty.
+    ///
+    /// # Errors
+    /// No secret is in force at that seqno, or the view is 2^31 or more.
+    fn seal(&self, txid: TxId, aad: &[u8], in_out: &mut [u8]) -> Result<[u8; 16], KeyError>;
+
+    /// Decrypts `in_out` in place after checking `tag` over it and `aad`.
+    ///
+    /// # Errors
+    /// The tag does not match, or no secret is in force at that seqno.
+    fn open(
+        &self,
+        txid: TxId,
+        aad: &[u8],
+        in_out: &mut [u8],
+        tag: &[u8; 16],
+    ) -> Result<(), KeyError>;
+
+    /// The commit nonce of `txid`: HMAC-SHA-256 as CCF derives it (`affiant_proof::claims`).
+    ///
+    /// # Errors
+    /// No secret is in force at that seqno.
+    fn commit_nonce(&self, txid: TxId) -> Result<Digest, KeyError>;
+}
+
+/// What signs Merkle roots: the node's key and the service's. Called from the core thread only.
+pub trait Signer: Send {
+    /// Hex SHA-256 of the DER `SubjectPublicKeyInfo` of the node's key.
+    fn node_id(&self) -> &str;
+    /// PEM of the node's certificate, endorsed by the service.
+    fn node_certificate_pem(&self) -> &str;
+    /// ECDSA with the node's key directly over the 32 root bytes; DER.
+    ///
+    /// # Errors
+    /// The key store failed.
+    fn sign_root(&self, root: &Digest) -> Result<Vec<u8>, KeyError>;
+    /// The COSE algorithm of the service's key: -35 (ES384) or -7 (ES256).
+    fn service_algorithm(&self) -> i64;
+    /// Hex SHA-256 of the DER `SubjectPublicKeyInfo` of the service's key.
+    fn service_key_id(&self) -> &str;
+    /// `iss` of the COSE signatures.
+    fn issuer(&self) -> &str;
+    /// `sub` of the COSE signatures.
+    fn subject(&self) -> &str;
+    /// ECDSA with the service's key over `message` (hashed by the algorithm's hash); r || s.
+    ///
+    /// # Errors
+    /// The key store failed.
+    fn sign_with_service_key(&self, message: &[u8]) -> Result<Vec<u8>, KeyError>;
+}

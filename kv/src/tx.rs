@@ -1,0 +1,254 @@
+//! One transaction: a consistent snapshot, what was read from it, and what is to be written.
+//!
+//! Serialisable by optimistic control (CCF `src/kv`, reference D.3): every read leaves a dependency
+//! that [`crate::Store::commit`] checks. A key that the transaction itself wrote adds none.
+//! The snapshot is taken at the first read, so a transaction that only writes never conflicts.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use affiant_proof::{Digest, TxId};
+
+use crate::error::KvError;
+use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::map::{Key, Value};
+use crate::name::MapName;
+use crate::store::{Snapshot, Store};
+
+/// What one transaction did to one map.
+pub(crate) struct MapChanges {
+    pub(crate) name: MapName,
+    /// Key to the seqno seen, `None` where the key was absent.
+    pub(crate) reads: BTreeMap<Key, Option<u64>>,
+    /// The map's version when it was read as a whole.
+    pub(crate) whole_read: Option<u64>,
+    /// Key to its new value, `None` where it is removed.
+    pub(crate) writes: BTreeMap<Key, Option<Value>>,
+}
+
+/// A transaction in progress. Belongs to one thread at a time; dropped without commit, it leaves
+/// no trace.
+pub struct Tx {
+    store: Arc<Store>,
+    snapshot: Option<Snapshot>,
+    pub(crate) changes: Vec<MapChanges>,
+    pub(crate) claims_digest: Digest,
+}
+
+impl Tx {
+    pub(crate) fn new(store: Arc<Store>) -> Self {
+        Self { store, snapshot: None, changes: Vec::new(), claims_digest: Digest::ZERO }
+    }
+
+    /// Moves the transaction out, leaving a fresh one of the same store.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let fresh = Self::new(self.store.clone());
+        core::mem::replace(self, fresh)
+    }
+
+    /// The id of the newest transaction in this one's snapshot; takes the snapshot if none was taken.
+    pub fn read_version(&mut self) -> TxId {
+        self.snapshot().version()
+    }
+
+    /// The snapshot, if anything was read yet.
+    #[must_use]
+    pub fn snapshot_taken(&self) -> Option<&Snapshot> {
+        self.snapshot.as_ref()
+    }
+
+    /// Whether anything would be written.
+    #[must_use]
+    pub fn has_writes(&self) -> bool {
+        self.changes.iter().any(|changes| !changes.writes.is_empty())
+    }
+
+    /// Forgets writes, reads, claims and the snapshot, so that the handler can run again.
+    pub fn reset(&mut self) {
+        self.snapshot = None;
+        self.changes.clear();
+        self.claims_digest = Digest::ZERO;
+    }
+
+    /// Attaches a claims digest to the entry (32 zero bytes mean none).
+    pub fn set_claims_digest(&mut self, digest: Digest) {
+        self.claims_digest = digest;
+    }
+
+    /// The value under `key`, as this transaction sees it.
+    pub fn get(&mut self, map: &MapName, key: &[u8]) -> Option<Value> {
+        let index = self.index_of(map);
+        if let Some(own) = self.changes[index].writes.get(key) {
+            return own.clone();
+        }
+        let snapshot = self.snapshot.get_or_insert_with(|| self.store.snapshot());
+        let found = snapshot.versioned(map, key);
+        let changes = &mut self.changes[index];
+        if changes.whole_read.is_none() && !changes.reads.contains_key(key) {
+            changes.reads.insert(Key::from(key), found.map(|versioned| versioned.seqno));
+        }
+        found.map(|versioned| versioned.value.clone())
+    }
+
+    /// Whether `key` is present.
+    pub fn has(&mut self, map: &MapName, key: &[u8]) -> bool {
+        self.get(map, key).is_some()
+    }
+
+    /// The seqno of the last transaction before this one that wrote `key`, if it is present in the
+    /// snapshot. Own writes do not count; the read is a dependency.
+    pub fn version_of_previous_write(&mut self, map: &MapName, key: &[u8]) -> Option<u64> {
+        let index = self.index_of(map);
+        let snapshot = self.snapshot.get_or_insert_with(|| self.store.snapshot());
+        let seqno = snapshot.versioned(map, key).map(|versioned| versioned.seqno);
+        let changes = &mut self.changes[index];
+        if changes.whole_read.is_none() {
+            changes.reads.entry(Key::from(key)).or_insert(seqno);
+        }
+        seqno
+    }
+
+    /// Writes `value` under `key`.
+    ///
+    /// # Errors
+    /// Key or value above its bound.
+    pub fn put(&mut self, map: &MapName, key: &[u8], value: &[u8]) -> Result<(), KvError> {
+        bounded("a key", key.len(), KEY_BYTES_MAX)?;
+        bounded("a value", value.len(), VALUE_BYTES_MAX)?;
+        let index = self.index_of(map);
+        self.changes[index].writes.insert(Key::from(key), Some(Value::from(value)));
+        Ok(())
+    }
+
+    /// Removes `key`; a removal of an absent key is a write all the same.
+    ///
+    /// # Errors
+    /// Key above its bound.
+    pub fn remove(&mut self, map: &MapName, key: &[u8]) -> Result<(), KvError> {
+        bounded("a key", key.len(), KEY_BYTES_MAX)?;
+        let index = self.index_of(map);
+        self.changes[index].writes.insert(Key::from(key), None);
+        Ok(())
+    }
+
+    /// Removes every key visible now.
+    pub fn clear(&mut self, map: &MapName) {
+        let keys: Vec<Key> = self.entries(map).into_iter().map(|(key, _)| key).collect();
+        let index = self.index_of(map);
+        let writes = &mut self.changes[index].writes;
+        for key in keys {
+            writes.insert(key, None);
+        }
+    }
+
+    /// Number of keys visible now; depends on the whole map.
+    pub fn len(&mut self, map: &MapName) -> usize {
+        let index = self.depend_on_whole(map);
+        let Some(snapshot) = &self.snapshot else { return 0 };
+        let mut count = snapshot.len(map);
+        for (key, value) in &self.changes[index].writes {
+            match (snapshot.versioned(map, key).is_some(), value.is_some()) {
+                (false, true) => count += 1,
+                (true, false) => count -= 1,
+                _ => {}
+            }
+        }
+        count
+    }
+
+    /// Whether the map has no visible key; depends on the whole map.
+    pub fn is_empty(&mut self, map: &MapName) -> bool {
+        self.len(map) == 0
+    }
+
+    /// All visible entries, ascending by key: the snapshot overlaid by this transaction's writes as
+    /// they are now. Depends on the whole map.
+    pub fn entries(&mut self, map: &MapName) -> Vec<(Value, Value)> {
+        self.range(map, Bound::Unbounded, Bound::Unbounded, usize::MAX)
+    }
+
+    /// Up to `limit` visible entries with keys in the range, ascending. Depends on the whole map.
+    pub fn range(
+        &mut self,
+        map: &MapName,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Vec<(Value, Value)> {
+        let index = self.depend_on_whole(map);
+        let Some(snapshot) = &self.snapshot else { return Vec::new() };
+        if range_is_empty(from, to) {
+            return Vec::new();
+        }
+        let mut base = snapshot
+            .range(map, from, to)
+            .map(|(key, versioned)| (key.clone(), versioned.value.clone()))
+            .peekable();
+        let mut own = self.changes[index].writes.range::<[u8], _>((from, to)).peekable();
+        let mut merged = Vec::new();
+        while merged.len() < limit {
+            let take_own = match (base.peek(), own.peek()) {
+                (None, None) => break,
+                (Some(_), None) => false,
+                (None, Some(_)) => true,
+                (Some((base_key, _)), Some((own_key, _))) => {
+                    if base_key == *own_key {
+                        base.next();
+                        true
+                    } else {
+                        *own_key < base_key
+                    }
+                }
+            };
+            if take_own {
+                if let Some((key, Some(value))) = own.next() {
+                    merged.push((key.clone(), value.clone()));
+                }
+            } else {
+                merged.extend(base.next());
+            }
+        }
+        merged
+    }
+
+    fn snapshot(&mut self) -> &Snapshot {
+        self.snapshot.get_or_insert_with(|| self.store.snapshot())
+    }
+
+    fn index_of(&mut self, map: &MapName) -> usize {
+        // A transaction touches a handful of maps: a scan beats a tree.
+        if let Some(index) = self.changes.iter().position(|changes| changes.name == *map) {
+            return index;
+        }
+        self.changes.push(MapChanges {
+            name: map.clone(),
+            reads: BTreeMap::new(),
+            whole_read: None,
+            writes: BTreeMap::new(),
+        });
+        self.changes.len() - 1
+    }
+
+    fn depend_on_whole(&mut self, map: &MapName) -> usize {
+        let index = self.index_of(map);
+        let version = self.snapshot().map_version(map);
+        self.changes[index].whole_read = Some(version);
+        index
+    }
+}
+
+fn bounded(what: &'static str, size: usize, limit: usize) -> Result<(), KvError> {
+    if size > limit { Err(KvError::TooLarge { what, size, limit }) } else { Ok(()) }
+}
+
+/// `BTreeMap::range` panics on these; the app chooses the bounds.
+fn range_is_empty(from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {
+    match (from, to) {
+        (Bound::Included(a), Bound::Included(b)) => a > b,
+        (Bound::Included(a) | Bound::Excluded(a), Bound::Excluded(b))
+        | (Bound::Excluded(a), Bound::Included(b)) => a >= b,
+        _ => false,
+    }
+}

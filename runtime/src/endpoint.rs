@@ -1,0 +1,97 @@
+//! What an endpoint declares: where it is, who may call it, how it runs and when it answers.
+//! The field names and defaults are CCF's (`app.json`, reference B.2).
+
+use serde_json::Value as Json;
+
+/// How an endpoint touches the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Reads and writes.
+    #[default]
+    ReadWrite,
+    /// Reads only; a write throws inside the handler.
+    ReadOnly,
+    /// Reads one past transaction, named by the request's `x-ms-ccf-transaction-id`.
+    Historical,
+}
+
+/// When the answer leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Respond {
+    /// As soon as the transaction has its id (CCF's way, the default for `app.json`).
+    #[default]
+    AtOnce,
+    /// Once it is committed, which means synced to disk; the default for native endpoints.
+    AtCommit,
+    /// At commit, with the receipt in the answer.
+    WithReceipt,
+}
+
+/// One way to be admitted: a policy's name, or several that must all succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthnPolicy {
+    /// `no_auth`, `user_cert`, `member_cert`, `any_cert`, ...
+    Named(String),
+    /// All of the named policies.
+    AllOf(Vec<String>),
+}
+
+/// Where a request goes when this node cannot serve it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Redirection {
+    /// Nowhere.
+    None,
+    /// To the primary.
+    #[default]
+    ToPrimary,
+    /// To a backup.
+    ToBackup,
+}
+
+/// Everything about an endpoint except its handler.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndpointOptions {
+    /// Tried in order; the first that admits decides who calls. Empty: anybody, and no caller object.
+    pub authn_policies: Vec<AuthnPolicy>,
+    /// How it touches the store.
+    pub mode: Mode,
+    /// When the answer leaves, unless the request says otherwise.
+    pub respond: Respond,
+    /// Where a request goes when this node cannot serve it.
+    pub redirection: Redirection,
+    /// OpenAPI operation object merged into `/app/api`.
+    pub openapi: Json,
+    /// Left out of `/app/api`.
+    pub openapi_hidden: bool,
+    /// Requests with the same key share an interpreter (`interpreter_reuse.key`).
+    pub interpreter_reuse_key: Option<String>,
+}
+
+impl Default for EndpointOptions {
+    fn default() -> Self {
+        Self {
+            authn_policies: Vec::new(),
+            mode: Mode::default(),
+            respond: Respond::default(),
+            redirection: Redirection::default(),
+            openapi: Json::Null,
+            openapi_hidden: false,
+            interpreter_reuse_key: None,
+        }
+    }
+}
+
+/// One endpoint of an application.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoint {
+    /// Upper-case method.
+    pub method: String,
+    /// Path template below the application, with a leading slash: `/log/{id}`.
+    pub path: String,
+    /// Module that holds the handler, with a leading slash (`/src/log.js`); empty for native code.
+    pub module: String,
+    /// The handler's exported name; for native code a label.
+    pub function: String,
+    /// Everything else.
+    pub options: EndpointOptions,
+}

@@ -1,0 +1,102 @@
+//! The contract between the host and a language. Three calls; a new language is a new crate.
+//!
+//! * [`Frontend::endpoints`]: what the app declares; fixed for the life of the front end.
+//! * [`Frontend::worker`]: a thread-bound interpreter (or nothing at all, for native code).
+//! * [`FrontendWorker::call`]: one request in one transaction.
+//!
+//! The host runs a handler again, with the transaction reset, when it conflicts; so a call must
+//! depend on the request and the state only, as far as its author cares about repeats.
+
+use core::fmt;
+use std::sync::Arc;
+
+use affiant_kv::{Store, Tx};
+use serde_json::Value as Json;
+
+use crate::endpoint::Endpoint;
+use crate::request::{Request, Response};
+
+/// A loaded application in one language.
+pub trait Frontend: Send + Sync {
+    /// `javascript`, `native`, ...
+    fn language(&self) -> &'static str;
+    /// The app's endpoints. `call` refers to them by position.
+    fn endpoints(&self) -> &[Endpoint];
+    /// Makes an interpreter for the calling thread; it never leaves that thread.
+    ///
+    /// # Errors
+    /// The interpreter could not be made (memory, broken module).
+    fn worker(&self) -> Result<Box<dyn FrontendWorker>, AppError>;
+}
+
+/// A thread-bound interpreter.
+pub trait FrontendWorker {
+    /// Runs one handler. A panic in the app's language is an [`AppError`], never an unwind.
+    ///
+    /// # Errors
+    /// The handler threw, exceeded a limit or returned nonsense; the host answers with it and
+    /// drops the writes unless `call.apply_writes` says otherwise.
+    fn call(&mut self, call: &mut Call<'_>) -> Result<Response, AppError>;
+
+    /// Work put off the request path (refilling a pool, collecting garbage); called when idle.
+    /// Returns whether there is more.
+    fn idle(&mut self) -> bool {
+        false
+    }
+}
+
+/// One attempt to run one request's handler.
+pub struct Call<'a> {
+    /// Position in [`Frontend::endpoints`].
+    pub endpoint_index: usize,
+    /// The endpoint.
+    pub endpoint: &'a Endpoint,
+    /// The request.
+    pub request: &'a Request,
+    /// The transaction of this attempt. An interpreter that cannot hold a borrow takes it with
+    /// [`Tx::take`] and puts it back.
+    pub tx: &'a mut Tx,
+    /// Consensus queries: committed, status, view of a seqno.
+    pub store: &'a Arc<Store>,
+    /// Set by the handler: keep (or drop) the writes whatever the status
+    /// (`ccf.rpc.setApplyWrites`). Survives an exception, as in CCF.
+    pub apply_writes: Option<bool>,
+}
+
+/// Why a handler gave no response. Becomes an OData error body (reference B.6).
+#[derive(Clone, Debug, PartialEq)]
+pub struct AppError {
+    /// HTTP status.
+    pub status: u16,
+    /// OData code, such as `InternalError`.
+    pub code: String,
+    /// For the client.
+    pub message: String,
+    /// Elements of `details`, such as a `JSException` with its trace; sent only where the options
+    /// in force allow it, which the front end decides.
+    pub details: Vec<Json>,
+    /// For the log where exceptions are logged (`log_exception_details`); never sent.
+    pub log: Option<String>,
+}
+
+impl AppError {
+    /// A 500 `InternalError`.
+    #[must_use]
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self {
+            status: 500,
+            code: "InternalError".to_owned(),
+            message: message.into(),
+            details: Vec::new(),
+            log: None,
+        }
+    }
+}
+
+impl fmt::Display for AppError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.status, self.code, self.message)
+    }
+}
+
+impl core::error::Error for AppError {}
