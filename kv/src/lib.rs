@@ -17,7 +17,7 @@ mod tx;
 mod write_set;
 
 pub use commit::{CommitOutcome, Committer, SealedQueue};
-pub use disk::{Disk, DiskError, DiskResult};
+pub use disk::{Disk, DiskError, DiskResult, MemDisk, RealDisk};
 pub use error::KvError;
 pub use map::Value;
 pub use name::{Category, MapName};

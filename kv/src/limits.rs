@@ -22,3 +22,5 @@ pub const CHUNK_BYTES_MAX: u64 = u32::MAX as u64 - ENTRY_BYTES_MAX as u64;
 
 const _: () = assert!(VALUE_BYTES_MAX + KEY_BYTES_MAX + MAP_NAME_BYTES_MAX < ENTRY_BYTES_MAX);
 const _: () = assert!(SIGNATURE_ENTRIES_MAX_DEFAULT < UNCOMMITTED_COUNT_MAX_DEFAULT as u64);
+/// Most file handles that the disk keeps open.
+pub const OPEN_FILES_COUNT_MAX: usize = 64;

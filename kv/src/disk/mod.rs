@@ -3,9 +3,19 @@
 //!
 //! Paths are relative to the node's data root and use `/`. Files are named by path in every call;
 //! an implementation may keep handles. Nothing is durable before `sync` (contents) and `sync_dir`
-//! (names) have returned.
+//! (names) have returned. The root itself is the empty path.
+//!
+//! [`RealDisk`] is the file system, [`MemDisk`] a tree in memory; both pass one conformance suite
+//! (`kv/sim/tests/disk_conformance.rs`), as does the simulator's disk.
+
+mod mem;
+mod path;
+mod real;
 
 use core::fmt;
+
+pub use mem::MemDisk;
+pub use real::RealDisk;
 
 /// What a failed disk call was doing, on which path, and what the system said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,22 +40,53 @@ impl fmt::Display for DiskError {
 
 impl core::error::Error for DiskError {}
 
+impl DiskError {
+    /// A failure that is neither a full disk nor a missing path.
+    #[must_use]
+    pub fn new(operation: &'static str, path: &str, reason: impl Into<String>) -> Self {
+        Self {
+            operation,
+            path: path.to_owned(),
+            reason: reason.into(),
+            full: false,
+            missing: false,
+        }
+    }
+
+    /// The path does not exist.
+    #[must_use]
+    pub fn missing(operation: &'static str, path: &str) -> Self {
+        Self { missing: true, ..Self::new(operation, path, "no such file or directory") }
+    }
+
+    /// No space is left.
+    #[must_use]
+    pub fn full(operation: &'static str, path: &str) -> Self {
+        Self { full: true, ..Self::new(operation, path, "no space left on device") }
+    }
+}
+
 /// Result of a disk call.
 pub type DiskResult<T> = Result<T, DiskError>;
 
-/// A directory tree of append-mostly files. Calls are made by one thread at a time.
+/// A directory tree of append-mostly files. Calls are made by one thread at a time; clones of an
+/// implementation may read on other threads meanwhile.
+///
+/// Every path is checked: an absolute one, one with an empty, `.` or `..` component, or one that
+/// leaves the root is an error.
 pub trait Disk: Send {
-    /// Creates the directory and its parents where missing.
+    /// Creates the directory and its parents where missing. Each new name needs a `sync_dir` of its
+    /// parent to be durable.
     ///
     /// # Errors
-    /// As the system says.
+    /// A file is in the way, or as the system says.
     fn create_dir(&mut self, path: &str) -> DiskResult<()>;
-    /// Creates an empty file; it must not exist.
+    /// Creates an empty file; it must not exist, its directory must.
     ///
     /// # Errors
     /// It exists, or as the system says.
     fn create(&mut self, path: &str) -> DiskResult<()>;
-    /// Appends all of `bytes`. After an error the file's tail is undefined.
+    /// Appends all of `bytes` to an existing file. After an error the file's tail is undefined.
     ///
     /// # Errors
     /// As the system says; a short write is an error.
@@ -53,7 +94,7 @@ pub trait Disk: Send {
     /// Overwrites `bytes` at `offset`, within the file.
     ///
     /// # Errors
-    /// As the system says.
+    /// The range ends beyond the file, or as the system says.
     fn write_at(&mut self, path: &str, offset: u64, bytes: &[u8]) -> DiskResult<()>;
     /// Reads exactly `length` bytes at `offset`.
     ///
@@ -68,14 +109,15 @@ pub trait Disk: Send {
     /// Cuts the file to `size` bytes.
     ///
     /// # Errors
-    /// As the system says.
+    /// The file is shorter, or as the system says.
     fn truncate(&mut self, path: &str, size: u64) -> DiskResult<()>;
     /// Makes the file's contents and size durable.
     ///
     /// # Errors
-    /// As the system says; afterwards nothing about the file may be assumed.
+    /// As the system says; afterwards nothing about the file may be assumed, and a later success
+    /// proves nothing (the system may have dropped the dirty pages).
     fn sync(&mut self, path: &str) -> DiskResult<()>;
-    /// Renames within the tree, replacing `to` if it exists.
+    /// Renames a file within the tree, replacing the file `to` if it exists.
     ///
     /// # Errors
     /// As the system says.
@@ -85,7 +127,8 @@ pub trait Disk: Send {
     /// # Errors
     /// As the system says.
     fn sync_dir(&mut self, path: &str) -> DiskResult<()>;
-    /// The plain names in directory `path`, sorted; a missing directory is empty.
+    /// The plain names of the files and directories in directory `path`, sorted; a missing directory
+    /// is empty. A name that is not UTF-8 is shown with replacement characters.
     ///
     /// # Errors
     /// As the system says.
