@@ -1,0 +1,138 @@
+//! Style and structure as a test: who imports whom, file and line lengths, module docs, plain ASCII,
+//! and what the pure core may not name. STYLE lives here, so that it cannot drift from its page.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value as Json;
+
+/// Layers: an edge must lead to a lower number.
+const LAYERS: &[(&str, u8)] = &[
+    ("affiant-proof", 0),
+    ("affiant-kv", 1),
+    ("affiant", 2),
+    ("affiant-js", 3),
+    ("affiant-cli", 4),
+    ("affiant-bench", 5),
+    ("affiant-sim", 5),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn metadata() -> Json {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--no-deps", "--format-version", "1", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn crates_import_lower_layers_only() {
+    let layers: BTreeMap<&str, u8> = LAYERS.iter().copied().collect();
+    let metadata = metadata();
+    for package in metadata["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        let own = layers.get(name).unwrap_or_else(|| panic!("{name} has no layer in tidy.rs"));
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let other = dependency["name"].as_str().unwrap();
+            // What only tests need may come from anywhere.
+            if dependency["kind"] == "dev" {
+                continue;
+            }
+            if let Some(layer) = layers.get(other) {
+                assert!(layer < own, "{name} must not import {other}: arrows point down");
+            } else {
+                assert!(!other.starts_with("affiant"), "{other} has no layer in tidy.rs");
+            }
+        }
+    }
+}
+
+fn sources() -> Vec<PathBuf> {
+    let output = Command::new("git")
+        .args(["ls-files", "--cached", "--others", "--exclude-standard", "*.rs"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "git ls-files failed");
+    let files: Vec<PathBuf> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| root().join(line))
+        .filter(|path| path.is_file())
+        .collect();
+    assert!(files.len() > 20, "only {} source files found", files.len());
+    files
+}
+
+#[test]
+fn files_are_short_documented_and_plain() {
+    let mut faults = Vec::new();
+    for path in sources() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let name = path.display();
+        let lines = text.lines().count();
+        if lines > 1_000 {
+            faults.push(format!("{name}: {lines} lines; split it (1,000 at most)"));
+        }
+        if !text.trim_start().starts_with("//!") && !text.contains("\n//!") {
+            faults.push(format!("{name}: no module documentation at its head"));
+        }
+        for (number, line) in text.lines().enumerate() {
+            let number = number + 1;
+            if !line.is_ascii() {
+                faults.push(format!("{name}:{number}: not plain ASCII"));
+            }
+            if line.chars().count() > 110 && !line.contains("http") && !line.contains('"') {
+                faults.push(format!("{name}:{number}: longer than 110 columns"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[test]
+fn the_replica_is_pure() {
+    let forbidden =
+        ["std::fs", "std::net", "std::time", "Instant::now", "SystemTime", "rand::", "getrandom"];
+    let mut seen = 0;
+    for path in sources() {
+        let inside = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+        let pure = ["kv/src/replica", "kv/src/consensus", "kv/src/history", "kv/proof/src"]
+            .iter()
+            .any(|prefix| inside.starts_with(prefix));
+        if !pure {
+            continue;
+        }
+        seen += 1;
+        let text = std::fs::read_to_string(&path).unwrap();
+        let production = text.split("#[cfg(test)]").next().unwrap();
+        for word in forbidden {
+            assert!(!production.contains(word), "{inside} names {word}; the core is pure");
+        }
+    }
+    assert!(seen > 5, "the pure modules were not found");
+}
+
+#[test]
+fn unsafe_code_stays_where_it_is_allowed() {
+    for path in sources() {
+        let inside = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+        if inside.starts_with("bindings-js/") || inside.ends_with("tidy.rs") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(!text.contains("unsafe {"), "{inside}: unsafe code belongs to bindings-js only");
+        if inside.ends_with("src/lib.rs") {
+            assert!(text.contains("#![forbid(unsafe_code)]"), "{inside}: must forbid unsafe code");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Checks for what the build and the tests need, and installs what is missing: as root with apt, else
+# it prints the one command to run.
+set -euo pipefail
+
+missing=()
+need() { # command, Debian package
+    command -v "$1" >/dev/null 2>&1 || missing+=("$2")
+}
+need cc build-essential
+need make make
+need curl curl
+need python3 python3
+python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing+=(python3-venv)
+
+if [ "${#missing[@]}" -gt 0 ]; then
+    install="apt-get install -y --no-install-recommends ${missing[*]}"
+    if ! command -v apt-get >/dev/null 2>&1; then
+        echo "setup: missing: ${missing[*]} (Debian package names). Install them and run make again." >&2
+        exit 1
+    fi
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "setup: some packages are missing. Run this once, then make again:" >&2
+        echo "    sudo apt-get update && sudo $install" >&2
+        exit 1
+    fi
+    echo "setup: installing ${missing[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive $install -qq >/dev/null
+fi
+
+if ! command -v cargo >/dev/null 2>&1; then
+    echo "setup: no Rust toolchain found. Install rustup (https://rustup.rs), then run make again;" >&2
+    echo "       rust-toolchain.toml selects the version." >&2
+    exit 1
+fi
