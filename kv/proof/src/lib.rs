@@ -4,16 +4,26 @@
 
 mod bytes;
 mod cbor;
+mod cert;
 mod digest;
 mod error;
+mod key;
 mod txid;
+mod verdict;
 
+pub mod chunk;
 pub mod claims;
 pub mod cose;
 pub mod entry;
 pub mod limits;
 pub mod merkle;
+pub mod receipt;
+pub mod tables;
 
+pub use cert::{Certificate, verify_chain};
 pub use digest::{Digest, DigestParseError, to_hex};
 pub use error::ProofError;
+pub use key::PublicKey;
+pub use receipt::{ExpectedClaims, Receipt, VerifyOptions, verify_cose, verify_json};
 pub use txid::{TxId, TxIdParseError};
+pub use verdict::{Check, Outcome, Verdict};
