@@ -8,9 +8,11 @@
 mod commit;
 mod disk;
 mod error;
+mod ledger;
 pub mod limits;
 mod map;
 mod name;
+mod replica;
 mod seal;
 mod store;
 mod tx;
@@ -19,8 +21,12 @@ mod write_set;
 pub use commit::{CommitOutcome, Committer, SealedQueue};
 pub use disk::{Disk, DiskError, DiskResult, MemDisk, RealDisk};
 pub use error::KvError;
+pub use ledger::{LedgerIndex, LedgerReader, SignatureEntry};
 pub use map::Value;
 pub use name::{Category, MapName};
+pub use replica::{
+    DiskBatch, DiskOp, Effects, Event, ReceiptParts, Recovered, Replica, ReplicaConfig, SignedRoot,
+};
 pub use seal::{KeyError, Sealer, Signer};
 pub use store::{Sequenced, Sequencing, Snapshot, Store, TxStatus};
 pub use tx::Tx;

@@ -19,6 +19,16 @@ pub const SIGNATURE_DELAY_MS_DEFAULT: u64 = 1_000;
 pub const CHUNK_BYTES_DEFAULT: u64 = 5_000_000;
 /// Largest chunk, in bytes: positions are 32 bits wide.
 pub const CHUNK_BYTES_MAX: u64 = u32::MAX as u64 - ENTRY_BYTES_MAX as u64;
+/// Bytes gathered into one call to the disk.
+pub const APPEND_BYTES_MAX: usize = 1 << 20;
+/// Bytes of entries at which a batch is handed to the disk even while another one is written.
+pub const BATCH_BYTES_MAX: usize = 1 << 20;
+/// Batches on their way to the disk at which a full batch waits.
+pub const BATCHES_IN_FLIGHT_MAX: usize = 4;
+/// Signature entries whose parsed form a ledger reader keeps.
+pub const READER_SIGNATURES_MAX: usize = 64;
+/// Bytes that a ledger reader takes from a chunk at once while it looks for a signature.
+pub const READER_WINDOW_BYTES: usize = 1 << 18;
 
 const _: () = assert!(VALUE_BYTES_MAX + KEY_BYTES_MAX + MAP_NAME_BYTES_MAX < ENTRY_BYTES_MAX);
 const _: () = assert!(SIGNATURE_ENTRIES_MAX_DEFAULT < UNCOMMITTED_COUNT_MAX_DEFAULT as u64);
