@@ -80,16 +80,22 @@ pub struct AppError {
 }
 
 impl AppError {
-    /// A 500 `InternalError`.
+    /// An error with a status, an OData code ([`crate::odata`]) and a message for the client.
     #[must_use]
-    pub fn internal(message: impl Into<String>) -> Self {
+    pub fn new(status: u16, code: &str, message: impl Into<String>) -> Self {
         Self {
-            status: 500,
-            code: "InternalError".to_owned(),
+            status,
+            code: code.to_owned(),
             message: message.into(),
             details: Vec::new(),
             log: None,
         }
+    }
+
+    /// A 500 `InternalError`.
+    #[must_use]
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(500, crate::odata::INTERNAL_ERROR, message)
     }
 }
 

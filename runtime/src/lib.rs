@@ -4,6 +4,8 @@
 mod bundle;
 mod endpoint;
 mod frontend;
+pub mod limits;
+pub mod odata;
 mod options;
 mod request;
 
@@ -11,4 +13,4 @@ pub use bundle::AppBundle;
 pub use endpoint::{AuthnPolicy, Endpoint, EndpointOptions, Mode, Redirection, Respond};
 pub use frontend::{AppError, Call, Frontend, FrontendWorker};
 pub use options::RuntimeOptions;
-pub use request::{Caller, CertCaller, Request, Response};
+pub use request::{Caller, CertCaller, InvalidRequest, Request, Response};

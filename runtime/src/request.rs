@@ -1,7 +1,20 @@
 //! One request as a handler sees it, and the response it returns (CCF's model, reference B.4, B.5).
+//!
+//! A request borrows what the HTTP server parsed; text is made only when somebody asks for it, so
+//! that a handler which reads one parameter pays for one parameter.
+
+use core::fmt;
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::HeaderName;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method};
+use percent_encoding::percent_decode_str;
 use serde_json::Value as Json;
+
+use crate::limits::TEMPLATE_PARAMETERS_MAX;
 
 /// Who calls, as the admitting policy identified them (reference C.2).
 #[derive(Clone, Debug, PartialEq)]
@@ -15,7 +28,7 @@ pub enum Caller {
     /// `any_cert`: any client certificate, now within its validity.
     AnyCert {
         /// The certificate as PEM.
-        cert: String,
+        cert: Arc<str>,
     },
     /// `{all_of: [...]}`: policy name and its caller, sorted by name.
     AllOf(Vec<(String, Caller)>),
@@ -25,11 +38,11 @@ pub enum Caller {
 #[derive(Clone, Debug, PartialEq)]
 pub struct CertCaller {
     /// Hex SHA-256 of the certificate's DER.
-    pub id: String,
+    pub id: Arc<str>,
     /// `user_data` or `member_data`; null if none.
     pub data: Json,
     /// The certificate as PEM.
-    pub cert: String,
+    pub cert: Arc<str>,
 }
 
 impl Caller {
@@ -46,33 +59,235 @@ impl Caller {
     }
 }
 
-/// One request. Plain data; shared by every attempt to run its handler.
-#[derive(Clone, Debug, Default)]
+/// Why a request could not be made from the given parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidRequest(String);
+
+impl fmt::Display for InvalidRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not a request: {}", self.0)
+    }
+}
+
+impl core::error::Error for InvalidRequest {}
+
+/// Where the placeholders of the matched template lie in the path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spans {
+    pub(crate) ends: [(u32, u32); TEMPLATE_PARAMETERS_MAX],
+    pub(crate) count: u8,
+}
+
+/// The matched template: its text with the front end's prefix, and its placeholders' names.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Route {
+    pub(crate) text: String,
+    pub(crate) names: Vec<String>,
+}
+
+/// One request; shared by every attempt to run its handler.
+#[derive(Clone, Debug)]
 pub struct Request {
-    /// Upper-case method.
-    pub method: String,
-    /// The raw path as sent, `/app` included if given, without the query.
-    pub path: String,
-    /// The query, percent-decoded as one string with `+` as space; empty if none.
-    pub query: String,
-    /// `/app` and the endpoint's template.
-    pub route: String,
-    /// Lower-case names; for repeated headers the first wins.
-    pub headers: Vec<(String, String)>,
-    /// Template placeholders and their raw, undecoded values.
-    pub params: Vec<(String, String)>,
-    /// The whole body.
-    pub body: Bytes,
-    /// Who calls; `None` only where the endpoint declares no policy at all.
-    pub caller: Option<Caller>,
+    method: Method,
+    target: PathAndQuery,
+    headers: HeaderMap,
+    body: Bytes,
+    pub(crate) route: Option<Arc<Route>>,
+    pub(crate) spans: Spans,
+    given_params: Vec<(String, String)>,
+    given_route: String,
+    pub(crate) caller: Option<Caller>,
 }
 
 impl Request {
-    /// The first header of that lower-case name.
+    /// A request without headers or body. `target` is the path, with `?` and the query if any.
+    ///
+    /// # Errors
+    /// The method or the target is not valid HTTP.
+    pub fn new(method: &str, target: &str) -> Result<Self, InvalidRequest> {
+        let method = Method::from_bytes(method.as_bytes())
+            .map_err(|error| InvalidRequest(format!("method {method:?}: {error}")))?;
+        let target = PathAndQuery::try_from(target)
+            .map_err(|error| InvalidRequest(format!("target {target:?}: {error}")))?;
+        Ok(Self::from_parts(method, target, HeaderMap::new(), Bytes::new()))
+    }
+
+    pub(crate) fn from_parts(
+        method: Method,
+        target: PathAndQuery,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Self {
+        Self {
+            method,
+            target,
+            headers,
+            body,
+            route: None,
+            spans: Spans::default(),
+            given_params: Vec::new(),
+            given_route: String::new(),
+            caller: None,
+        }
+    }
+
+    /// Adds a header.
+    ///
+    /// # Errors
+    /// Name or value is not valid HTTP.
+    pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, InvalidRequest> {
+        let bad = |error: &dyn fmt::Display| InvalidRequest(format!("header {name:?}: {error}"));
+        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|error| bad(&error))?;
+        let value = HeaderValue::from_str(value).map_err(|error| bad(&error))?;
+        self.headers.append(parsed, value);
+        Ok(self)
+    }
+
+    /// Sets the body.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sets the caller. The host overwrites it when it dispatches; this is for those who call a
+    /// front end directly, such as its tests.
+    #[must_use]
+    pub fn with_caller(mut self, caller: Option<Caller>) -> Self {
+        self.caller = caller;
+        self
+    }
+
+    /// Sets route and parameters as if a router had matched them; for those who call a front end
+    /// directly.
+    #[must_use]
+    pub fn with_route(mut self, route: &str, params: &[(&str, &str)]) -> Self {
+        route.clone_into(&mut self.given_route);
+        self.given_params =
+            params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self
+    }
+
+    /// Upper-case method.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.method.as_str()
+    }
+
+    pub(crate) fn http_method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The raw path as sent, `/app` included if given, without the query.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.target.path()
+    }
+
+    /// The query as sent, without `?`; `None` if there is none.
+    #[must_use]
+    pub fn raw_query(&self) -> Option<&str> {
+        self.target.query()
+    }
+
+    /// The query as CCF shows it: `+` turned into a space, then percent-decoded as one string; empty
+    /// if none. Use [`Self::query_parameter`] to take a parameter out of it.
+    #[must_use]
+    pub fn query(&self) -> Cow<'_, str> {
+        self.raw_query().map_or(Cow::Borrowed(""), decode)
+    }
+
+    /// The first query parameter of that name, decoded.
+    #[must_use]
+    pub fn query_parameter(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.raw_query()?.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(key) == name).then(|| decode(value))
+        })
+    }
+
+    /// The path, and the decoded query after `?` if there is one (CCF's `request.url`).
+    #[must_use]
+    pub fn url(&self) -> String {
+        match self.raw_query() {
+            Some(_) => format!("{}?{}", self.path(), self.query()),
+            None => self.path().to_owned(),
+        }
+    }
+
+    /// `/app` and the endpoint's template; empty before routing.
+    #[must_use]
+    pub fn route(&self) -> &str {
+        self.route.as_ref().map_or(&self.given_route, |route| &route.text)
+    }
+
+    /// The first header of that name; a value that is no UTF-8 counts as absent.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        core::str::from_utf8(self.headers.get(name)?.as_bytes()).ok()
     }
+
+    /// All headers: lower-case names, each once; of repeated headers the first.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        self.headers.keys().filter_map(|name| {
+            let value = self.headers.get(name)?;
+            Some((name.as_str(), String::from_utf8_lossy(value.as_bytes())))
+        })
+    }
+
+    pub(crate) fn header_map(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// The template's placeholders and their raw, undecoded values.
+    pub fn params(&self) -> impl Iterator<Item = (&str, &str)> {
+        let given = self.given_params.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let names = self.route.as_ref().map_or(&[] as &[String], |route| &route.names);
+        let matched = names.iter().zip(&self.spans.ends).filter_map(|(name, (from, to))| {
+            Some((name.as_str(), self.path().get(*from as usize..*to as usize)?))
+        });
+        given.chain(matched)
+    }
+
+    /// The raw value of one placeholder.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<&str> {
+        self.params().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// The whole body.
+    #[must_use]
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The body as JSON.
+    ///
+    /// # Errors
+    /// A 400 `InvalidInput` that says where it stops being JSON.
+    pub fn json(&self) -> Result<Json, crate::AppError> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            crate::AppError::new(
+                400,
+                crate::odata::INVALID_INPUT,
+                format!("The request body is not valid JSON: {error}."),
+            )
+        })
+    }
+
+    /// Who calls; `None` only where the endpoint declares no policy at all.
+    #[must_use]
+    pub fn caller(&self) -> Option<&Caller> {
+        self.caller.as_ref()
+    }
+}
+
+fn decode(text: &str) -> Cow<'_, str> {
+    if !text.contains(['%', '+']) {
+        return Cow::Borrowed(text);
+    }
+    let spaced = text.replace('+', " ");
+    Cow::Owned(percent_decode_str(&spaced).decode_utf8_lossy().into_owned())
 }
 
 /// What a handler returns.
@@ -96,26 +311,84 @@ impl Response {
     /// A JSON response.
     #[must_use]
     pub fn json(status: u16, body: &Json) -> Self {
-        Self {
-            status,
-            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-            body: body.to_string().into(),
-        }
+        Self::typed(status, "application/json", body.to_string())
     }
 
     /// A plain-text response.
     #[must_use]
     pub fn text(status: u16, body: impl Into<Bytes>) -> Self {
+        Self::typed(status, "text/plain", body)
+    }
+
+    /// A response with a content type.
+    #[must_use]
+    pub fn typed(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
         Self {
             status,
-            headers: vec![("content-type".to_owned(), "text/plain".to_owned())],
+            headers: vec![("content-type".to_owned(), content_type.to_owned())],
             body: body.into(),
         }
+    }
+
+    /// Adds a header; the name must be lower-case.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// The first header of that lower-case name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether the status is 2xx, so that writes are kept unless the handler said otherwise.
     #[must_use]
     pub const fn is_success(&self) -> bool {
         self.status >= 200 && self.status < 300
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use super::*;
+
+    #[test]
+    fn the_query_is_decoded_as_one_string_and_by_parameter() {
+        let request = Request::new("GET", "/app/log?id=a%26b+c&x=1%2B2&flag").unwrap();
+        assert_eq!(request.query(), "id=a&b c&x=1+2&flag");
+        assert_eq!(request.query_parameter("id").as_deref(), Some("a&b c"));
+        assert_eq!(request.query_parameter("x").as_deref(), Some("1+2"));
+        assert_eq!(request.query_parameter("flag").as_deref(), Some(""));
+        assert_eq!(request.query_parameter("none"), None);
+        assert_eq!(request.url(), "/app/log?id=a&b c&x=1+2&flag");
+        assert_eq!(request.path(), "/app/log");
+    }
+
+    #[test]
+    fn of_repeated_headers_the_first_wins() {
+        let request = Request::new("GET", "/x")
+            .and_then(|request| request.with_header("X-One", "1"))
+            .and_then(|request| request.with_header("x-one", "2"))
+            .unwrap();
+        assert_eq!(request.header("x-one"), Some("1"));
+        let all: Vec<_> = request.headers().collect();
+        assert_eq!(all, [("x-one", Cow::Borrowed("1"))]);
+    }
+
+    #[test]
+    fn given_parameters_are_seen() {
+        let request =
+            Request::new("GET", "/app/log/7").unwrap().with_route("/app/log/{id}", &[("id", "7")]);
+        assert_eq!(request.param("id"), Some("7"));
+        assert_eq!(request.route(), "/app/log/{id}");
+    }
+
+    #[test]
+    fn a_bad_target_is_refused() {
+        assert!(Request::new("GET", "/a b").is_err());
+        assert!(Request::new("G T", "/a").is_err());
     }
 }

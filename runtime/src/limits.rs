@@ -1,0 +1,85 @@
+//! Every bound of the host, with its unit in its name.
+
+/// Placeholders in one path template.
+pub const TEMPLATE_PARAMETERS_MAX: usize = 8;
+/// Bytes of one path template.
+pub const TEMPLATE_BYTES_MAX: usize = 1024;
+/// Endpoints of one application.
+pub const ENDPOINTS_COUNT_MAX: usize = 4096;
+/// Bytes of a bundle's metadata (`app.json` or `bundle.json`).
+pub const BUNDLE_METADATA_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of one module.
+pub const MODULE_BYTES_MAX: u64 = 32 << 20;
+/// Modules of one bundle.
+pub const MODULES_COUNT_MAX: usize = 10_000;
+/// Depth of directories below a bundle's `src`.
+pub const MODULE_DEPTH_MAX: usize = 32;
+
+/// Attempts to run a handler whose transaction conflicts.
+pub const COMMIT_ATTEMPTS_MAX: usize = 30;
+/// Seconds after which a refused client should try again (`retry-after`).
+pub const RETRY_AFTER_S: u64 = 3;
+/// Default wait for commit before a 202 leaves, in milliseconds.
+pub const COMMIT_WAIT_MS_DEFAULT: u64 = 10_000;
+/// Longest wait for commit that a request may ask for, in milliseconds.
+pub const COMMIT_WAIT_MS_MAX: u64 = 120_000;
+
+/// Default bound on a request's body, in bytes.
+pub const BODY_BYTES_MAX_DEFAULT: usize = 1 << 20;
+/// Default bound on a request's headers, in bytes.
+pub const HEADER_BYTES_MAX_DEFAULT: usize = 16 << 10;
+/// Default bound on the number of a request's headers.
+pub const HEADER_COUNT_MAX_DEFAULT: usize = 256;
+/// Slack above the header bounds within which the refusal still has an OData body, in bytes.
+pub const HEADER_SLACK_BYTES: usize = 48 << 10;
+/// Slack above the bound on the number of headers, likewise.
+pub const HEADER_SLACK_COUNT: usize = 256;
+/// Default number of sessions on a listener above which new ones are answered 503.
+pub const SESSIONS_SOFT_MAX_DEFAULT: usize = 1_000;
+/// Default number of sessions on a listener above which new ones are closed at once.
+pub const SESSIONS_HARD_MAX_DEFAULT: usize = 1_010;
+/// Time for a TLS handshake, in milliseconds.
+pub const HANDSHAKE_MS_MAX: u64 = 10_000;
+/// Time from the first byte of a request's head to its last, in milliseconds.
+pub const HEADER_READ_MS_MAX: u64 = 10_000;
+/// Time from the end of a request's head to the end of its body, in milliseconds.
+pub const BODY_READ_MS_MAX: u64 = 30_000;
+/// Time a client may leave an answer unread while the socket is full, in milliseconds.
+pub const WRITE_STALL_MS_MAX: u64 = 30_000;
+/// Default time a session may be idle, in milliseconds.
+pub const IDLE_MS_MAX_DEFAULT: u64 = 60_000;
+/// How often a session's timers are looked at, in milliseconds.
+pub const SESSION_SWEEP_MS: u64 = 1_000;
+/// Time a refused request's remaining bytes are read and dropped, so that the refusal arrives.
+pub const LINGER_MS_MAX: u64 = 1_000;
+/// Bytes read and dropped likewise.
+pub const LINGER_BYTES_MAX: usize = 8 << 20;
+/// Time that requests in flight have to end when the host stops, in milliseconds.
+pub const STOP_MS_MAX: u64 = 5_000;
+/// Concurrent streams of one HTTP/2 connection.
+pub const H2_STREAMS_MAX: u32 = 250;
+/// Flow-control window of one HTTP/2 stream, in bytes.
+pub const H2_STREAM_WINDOW_BYTES: u32 = 1 << 20;
+/// Flow-control window of one HTTP/2 connection, in bytes.
+pub const H2_CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
+/// Largest HTTP/2 frame taken, in bytes.
+pub const H2_FRAME_BYTES_MAX: u32 = 16 << 10;
+/// Bytes of answers that one HTTP/2 stream may buffer.
+pub const H2_SEND_BUFFER_BYTES_MAX: usize = 256 << 10;
+/// Streams reset by the client that one HTTP/2 connection remembers before it is closed.
+pub const H2_RESET_STREAMS_MAX: usize = 64;
+
+/// Requests waiting for an executor thread.
+pub const EXECUTOR_QUEUE_COUNT_MAX: usize = 1_024;
+/// Default number of executor threads.
+pub const EXECUTOR_THREADS_DEFAULT: usize = 4;
+/// Recent run time above which an endpoint moves to the executor threads, in nanoseconds.
+pub const INLINE_RUN_NS_MAX: u64 = 1_000_000;
+/// Recent run time below which it comes back, in nanoseconds.
+pub const INLINE_RUN_NS_RETURN: u64 = 500_000;
+/// Applications whose interpreters one thread keeps (the newest, and its predecessor draining).
+pub const THREAD_APPLICATIONS_MAX: usize = 2;
+
+const _: () = assert!(SESSIONS_SOFT_MAX_DEFAULT < SESSIONS_HARD_MAX_DEFAULT);
+const _: () = assert!(INLINE_RUN_NS_RETURN < INLINE_RUN_NS_MAX);
+const _: () = assert!(COMMIT_WAIT_MS_DEFAULT <= COMMIT_WAIT_MS_MAX);
