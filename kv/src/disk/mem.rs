@@ -55,7 +55,11 @@ fn require_directory(
         Some(Node::Directory) => Ok(()),
         Some(Node::File(_)) => Err(DiskError::new(operation, path, "not a directory")),
         None if path.is_empty() => Ok(()),
-        None => Err(DiskError::missing(operation, path)),
+        None => {
+            // Missing, unless it is a file that is in the way.
+            require_directory(tree, operation, parent(path))?;
+            Err(DiskError::missing(operation, path))
+        }
     }
 }
 
