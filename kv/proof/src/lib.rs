@@ -11,6 +11,7 @@ mod key;
 mod txid;
 mod verdict;
 
+pub mod audit;
 pub mod chunk;
 pub mod claims;
 pub mod cose;
@@ -20,6 +21,7 @@ pub mod merkle;
 pub mod receipt;
 pub mod tables;
 
+pub use audit::{AuditOptions, AuditReport, AuditVerdict, Auditor, LedgerSecret};
 pub use cert::{Certificate, verify_chain};
 pub use digest::{Digest, DigestParseError, to_hex};
 pub use error::ProofError;

@@ -27,3 +27,13 @@ pub const RECEIPT_BYTES_MAX: usize = 1 << 18;
 pub const CERTIFICATE_BYTES_MAX: usize = 1 << 16;
 /// Certificates in one chain of service endorsements, at most.
 pub const ENDORSEMENTS_MAX: usize = 32;
+/// Findings that an audit lists, at most; further ones are counted.
+pub const AUDIT_FINDINGS_MAX: usize = 1000;
+/// Nodes that an audit keeps track of, at most.
+pub const AUDIT_NODES_MAX: usize = 1 << 16;
+/// Changes of the service's identity or status that an audit lists, at most.
+pub const AUDIT_SERVICES_MAX: usize = 4096;
+/// Altered entries that an audit names for one signature, at most.
+pub const AUDIT_ALTERED_MAX: usize = 16;
+/// Changes of view that an audit keeps, at most; older ones are forgotten.
+pub const AUDIT_VIEWS_MAX: usize = 1 << 16;

@@ -37,6 +37,27 @@ impl Tree {
         Ok(out)
     }
 
+    /// Whether `bytes` are this tree serialised as if flushed to some index that is not yet
+    /// flushed. Compares in place, without hashing; false also if they are flushed further back.
+    #[must_use]
+    pub fn matches_serialised(&self, bytes: &[u8]) -> bool {
+        let Some((head, digests)) = bytes.split_first_chunk::<16>() else { return false };
+        let [retained, flushed] = [&head[..8], &head[8..]]
+            .map(|half| half.iter().fold(0, |number, byte| number << 8 | u64::from(*byte)));
+        let in_tree = (self.flushed..self.size).contains(&flushed);
+        let length = retained.checked_add(u64::from(flushed.count_ones()));
+        let length = length.and_then(|digests| digests.checked_mul(32));
+        if !in_tree || retained != self.size - flushed || length != Some(digests.len() as u64) {
+            return false;
+        }
+        let leaves = (flushed..self.size).map(|leaf| self.rows[0].node(leaf));
+        let frontier = self.rows.iter().enumerate().filter_map(|(level, row)| {
+            let index = flushed >> level;
+            (index & 1 == 1).then(|| row.node(index - 1))
+        });
+        leaves.chain(frontier).zip(digests.chunks_exact(32)).all(|(own, theirs)| own.0 == *theirs)
+    }
+
     /// A tree from CCF's bytes.
     ///
     /// # Errors
