@@ -8,6 +8,7 @@
 mod commit;
 mod disk;
 mod error;
+mod key;
 mod ledger;
 pub mod limits;
 mod map;
@@ -21,6 +22,7 @@ mod write_set;
 pub use commit::{CommitOutcome, Committer, SealedQueue};
 pub use disk::{Disk, DiskError, DiskResult, MemDisk, RealDisk};
 pub use error::KvError;
+pub use key::Key;
 pub use ledger::{LedgerIndex, LedgerReader, SignatureEntry};
 pub use map::Value;
 pub use name::{Category, MapName};

@@ -64,7 +64,7 @@ impl Snapshot {
     }
 
     /// All entries of a map, ascending by key: key, value, seqno of the last write.
-    pub fn entries<'a>(&'a self, map: &str) -> impl Iterator<Item = (&'a Value, &'a Value, u64)> {
+    pub fn entries<'a>(&'a self, map: &str) -> impl Iterator<Item = (&'a Key, &'a Value, u64)> {
         self.0
             .maps
             .get(map)

@@ -165,7 +165,7 @@ impl Tx {
 
     /// All visible entries, ascending by key: the snapshot overlaid by this transaction's writes as
     /// they are now. Depends on the whole map.
-    pub fn entries(&mut self, map: &MapName) -> Vec<(Value, Value)> {
+    pub fn entries(&mut self, map: &MapName) -> Vec<(Key, Value)> {
         self.range(map, Bound::Unbounded, Bound::Unbounded, usize::MAX)
     }
 
@@ -176,7 +176,7 @@ impl Tx {
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
         limit: usize,
-    ) -> Vec<(Value, Value)> {
+    ) -> Vec<(Key, Value)> {
         let index = self.depend_on_whole(map);
         let Some(snapshot) = &self.snapshot else { return Vec::new() };
         if range_is_empty(from, to) {
