@@ -2,7 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod bundle;
+mod clock;
+pub mod crypto;
 mod endpoint;
+mod error;
 mod frontend;
 pub mod limits;
 pub mod odata;
@@ -11,6 +14,7 @@ mod request;
 
 pub use bundle::AppBundle;
 pub use endpoint::{AuthnPolicy, Endpoint, EndpointOptions, Mode, Redirection, Respond};
+pub use error::{RuntimeError, RuntimeResult};
 pub use frontend::{AppError, Call, Frontend, FrontendWorker};
 pub use options::RuntimeOptions;
 pub use request::{Caller, CertCaller, InvalidRequest, Request, Response};

@@ -1,0 +1,74 @@
+//! PEM in and out, and the ids that CCF derives from certificates and public keys.
+
+use affiant_kv::KeyError;
+use affiant_proof::Digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::SubjectPublicKeyInfoDer;
+use rustls_pki_types::pem::PemObject as _;
+
+const LINE_CHARS: usize = 64;
+
+/// `der` as PEM with 64-character lines and a final newline, as OpenSSL writes it.
+#[must_use]
+pub fn pem_encode(label: &str, der: &[u8]) -> String {
+    let body = STANDARD.encode(der);
+    let mut text = format!("-----BEGIN {label}-----\n");
+    let mut rest = body.as_str();
+    while !rest.is_empty() {
+        let (line, tail) = rest.split_at(rest.len().min(LINE_CHARS));
+        text.push_str(line);
+        text.push('\n');
+        rest = tail;
+    }
+    text.push_str(&format!("-----END {label}-----\n"));
+    text
+}
+
+/// The DER of the first certificate in `pem`.
+///
+/// # Errors
+/// There is none.
+pub fn certificate_der(pem: &str) -> Result<Vec<u8>, KeyError> {
+    CertificateDer::from_pem_slice(pem.as_bytes())
+        .map(|der| der.as_ref().to_vec())
+        .map_err(|error| KeyError(format!("not a PEM certificate: {error}")))
+}
+
+/// A member's or user's id: hex SHA-256 of the DER of the first certificate in `pem`.
+///
+/// # Errors
+/// There is no certificate in it.
+pub fn certificate_id(pem: &str) -> Result<String, KeyError> {
+    Ok(Digest::of(&certificate_der(pem)?).to_hex())
+}
+
+/// The DER `SubjectPublicKeyInfo` of the first public key in `pem`.
+///
+/// # Errors
+/// There is none.
+pub fn public_key_der(pem: &str) -> Result<Vec<u8>, KeyError> {
+    SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes())
+        .map(|der| der.as_ref().to_vec())
+        .map_err(|error| KeyError(format!("not a PEM public key: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn pem_round_trips_at_line_boundaries() {
+        for length in [1, 47, 48, 49, 95, 96, 97, 600] {
+            let der: Vec<u8> = (0..length).map(|i| i as u8).collect();
+            let text = pem_encode("CERTIFICATE", &der);
+            assert_eq!(certificate_der(&text).unwrap(), der);
+            assert!(text.lines().all(|line| line.len() <= LINE_CHARS));
+            assert!(text.ends_with("-----END CERTIFICATE-----\n"));
+        }
+        assert!(certificate_der("nothing").is_err());
+        assert!(public_key_der("nothing").is_err());
+    }
+}

@@ -1,0 +1,313 @@
+//! The transactions that make and open a service, and the rows that governance would write, for
+//! hosts that set up a service themselves (reference: surface I.1).
+
+use std::collections::BTreeMap;
+
+use affiant_kv::Tx;
+use affiant_proof::entry::SINGLETON_KEY;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value as Json, json};
+
+use crate::bundle::AppBundle;
+use crate::crypto::{
+    LedgerSecret, SharedSecret, SigningKey, certificate_id, rsa_encrypt, wrap_ledger_secret,
+};
+use crate::error::{RuntimeError, RuntimeResult};
+use crate::tables::{self, MemberAck, MemberInfo, NodeRow, ServiceConfig, ServiceInfo, ServiceStatus};
+
+/// The id of the transaction that creates a service.
+pub const CREATE_TXID: &str = "2.1";
+
+/// A member who is there from the start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NewMember {
+    /// The certificate, PEM.
+    pub certificate_pem: String,
+    /// Where the member holds a recovery share: RSA, PEM.
+    pub encryption_public_key_pem: Option<String>,
+    /// Anything, as configured.
+    pub member_data: Json,
+    /// `NonParticipant`, `Participant` or `Owner`.
+    pub recovery_role: Option<String>,
+}
+
+impl NewMember {
+    /// Whether the member counts towards the recovery threshold.
+    #[must_use]
+    pub fn holds_share(&self) -> bool {
+        self.encryption_public_key_pem.is_some()
+            && self.recovery_role.as_deref().unwrap_or("Participant") == "Participant"
+    }
+}
+
+/// What the first transaction writes.
+pub(crate) struct Genesis<'a> {
+    pub(crate) service_certificate_pem: &'a str,
+    pub(crate) service_data: &'a Json,
+    pub(crate) service_config: &'a ServiceConfig,
+    pub(crate) constitution: &'a str,
+    pub(crate) members: &'a [NewMember],
+    pub(crate) node_id: &'a str,
+    pub(crate) node: &'a NodeRow,
+    pub(crate) node_certificate_pem: &'a str,
+    /// Measurement and host data that other nodes must show, on the virtual platform.
+    pub(crate) virtual_join_policy: (&'a str, &'a str),
+}
+
+/// Writes the first transaction.
+pub(crate) fn create_service(tx: &mut Tx, genesis: &Genesis<'_>) -> RuntimeResult<()> {
+    let info = ServiceInfo {
+        cert: genesis.service_certificate_pem.to_owned(),
+        status: ServiceStatus::Opening,
+        previous_service_identity_version: None,
+        recovery_count: 0,
+        service_data: genesis.service_data.clone(),
+        current_service_create_txid: Some(CREATE_TXID.to_owned()),
+    };
+    tables::put_single(tx, &tables::SERVICE_INFO, &info)?;
+    tables::put_single(tx, &tables::SERVICE_CONFIG, genesis.service_config)?;
+    tables::put_single(tx, &tables::CONSTITUTION, &genesis.constitution)?;
+    for member in genesis.members {
+        add_member(tx, member)?;
+    }
+    put_node(tx, genesis.node_id, genesis.node, genesis.node_certificate_pem)?;
+    let (measurement, host_data) = genesis.virtual_join_policy;
+    tables::put_json(
+        tx,
+        &tables::VIRTUAL_MEASUREMENTS,
+        measurement.as_bytes(),
+        &"AllowedToJoin",
+    )?;
+    tx.put(&tables::VIRTUAL_HOST_DATA, host_data.as_bytes(), &SINGLETON_KEY)?;
+    Ok(())
+}
+
+/// Writes a node's row and its endorsed certificate.
+pub(crate) fn put_node(
+    tx: &mut Tx,
+    node_id: &str,
+    node: &NodeRow,
+    certificate_pem: &str,
+) -> RuntimeResult<()> {
+    tables::put_json(tx, &tables::NODE_INFO, node_id.as_bytes(), node)?;
+    tx.put(&tables::NODE_CERTS, node_id.as_bytes(), certificate_pem.as_bytes())?;
+    Ok(())
+}
+
+/// Adds a member who has yet to acknowledge the state, and returns the member's id.
+///
+/// # Errors
+/// The certificate or the data cannot be stored.
+pub fn add_member(tx: &mut Tx, member: &NewMember) -> RuntimeResult<String> {
+    let id = certificate_id(&member.certificate_pem)?;
+    let key = id.as_bytes();
+    tx.put(&tables::MEMBER_CERTS, key, member.certificate_pem.as_bytes())?;
+    if let Some(pem) = &member.encryption_public_key_pem {
+        tx.put(&tables::MEMBER_ENCRYPTION_KEYS, key, pem.as_bytes())?;
+    }
+    let info = MemberInfo {
+        status: "Accepted".to_owned(),
+        member_data: member.member_data.clone(),
+        recovery_role: member.recovery_role.clone(),
+    };
+    tables::put_json(tx, &tables::MEMBER_INFO, key, &info)?;
+    let ack = MemberAck { state_digest: String::new(), cose_sign1_req: None };
+    tables::put_json(tx, &tables::MEMBER_ACKS, key, &ack)?;
+    Ok(id)
+}
+
+/// Makes a member active, as acknowledging the state would.
+///
+/// # Errors
+/// There is no such member.
+pub fn set_member_active(tx: &mut Tx, member_id: &str) -> RuntimeResult<()> {
+    let key = member_id.as_bytes();
+    let mut info: MemberInfo = tables::get_json(tx, &tables::MEMBER_INFO, key)
+        .ok_or_else(|| RuntimeError::config("", format!("there is no member {member_id}")))?;
+    info.status = "Active".to_owned();
+    tables::put_json(tx, &tables::MEMBER_INFO, key, &info)
+}
+
+/// Adds or replaces a user, as the action `set_user` does, and returns the user's id.
+///
+/// # Errors
+/// The certificate or the data cannot be stored.
+pub fn set_user(tx: &mut Tx, certificate_pem: &str, user_data: &Json) -> RuntimeResult<String> {
+    let id = certificate_id(certificate_pem)?;
+    tx.put(&tables::USER_CERTS, id.as_bytes(), certificate_pem.as_bytes())?;
+    if user_data.is_null() {
+        tx.remove(&tables::USER_INFO, id.as_bytes())?;
+    } else {
+        tables::put_json(tx, &tables::USER_INFO, id.as_bytes(), &json!({"user_data": user_data}))?;
+    }
+    Ok(id)
+}
+
+/// Replaces the application, as the action `set_js_app` does.
+///
+/// # Errors
+/// The metadata is not an object of paths and verbs, or something cannot be stored.
+pub fn store_bundle(tx: &mut Tx, bundle: &AppBundle) -> RuntimeResult<()> {
+    let refused = |what: String| RuntimeError::config(bundle.origin.clone(), what);
+    for table in
+        [&tables::MODULES, &tables::MODULES_BYTECODE, &tables::MODULES_BYTECODE_VERSION, &tables::ENDPOINTS]
+    {
+        tx.clear(table);
+    }
+    for (name, source) in &bundle.modules {
+        tx.put(&tables::MODULES, with_slash(name).as_bytes(), source.as_bytes())?;
+    }
+    let paths = bundle
+        .metadata
+        .as_object()
+        .ok_or_else(|| refused("endpoints must be an object of path templates".to_owned()))?;
+    for (path, verbs) in paths {
+        let verbs = verbs
+            .as_object()
+            .ok_or_else(|| refused(format!("endpoint {path} must be an object of verbs")))?;
+        for (verb, properties) in verbs {
+            let mut properties = properties.clone();
+            let module = properties.get("js_module").and_then(Json::as_str).map(with_slash);
+            if let (Some(module), Some(map)) = (module, properties.as_object_mut()) {
+                map.insert("js_module".to_owned(), Json::String(module));
+            }
+            let key = format!("{} {}", verb.to_ascii_uppercase(), with_slash(path));
+            tables::put_json(tx, &tables::ENDPOINTS, key.as_bytes(), &properties)?;
+        }
+    }
+    tables::put_single(tx, &tables::INTERPRETER_FLUSH, &true)
+}
+
+fn with_slash(path: &str) -> String {
+    if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
+}
+
+/// Opens the service to its users: new status, recovery shares for the members who hold keys, and
+/// the endorsement of the service's key by itself.
+pub(crate) fn open_service(
+    tx: &mut Tx,
+    service_key: &SigningKey,
+    secret: &LedgerSecret,
+    unix_s: u64,
+) -> RuntimeResult<()> {
+    let mut info: ServiceInfo = tables::get_single(tx, &tables::SERVICE_INFO)
+        .ok_or_else(|| RuntimeError::config("", "there is no service to open"))?;
+    if info.status == ServiceStatus::Open {
+        return Ok(());
+    }
+    info.status = ServiceStatus::Open;
+    info.previous_service_identity_version =
+        tx.version_of_previous_write(&tables::SERVICE_INFO, &SINGLETON_KEY);
+    tables::put_single(tx, &tables::SERVICE_INFO, &info)?;
+    let secret_record = tables::HistoricalLedgerSecret {
+        previous_ledger_secret: None,
+        next_version: Some(secret.first_seqno),
+    };
+    tables::put_single(tx, &tables::HISTORICAL_LEDGER_SECRET, &secret_record)?;
+    issue_shares(tx, secret)?;
+    let endorsement = tables::IdentityEndorsement {
+        endorsement: STANDARD.encode(endorse_key(service_key, unix_s)?),
+        endorsing_key: STANDARD.encode(service_key.public_key_der()),
+        endorsement_epoch_begin: CREATE_TXID.to_owned(),
+        endorsement_epoch_end: None,
+        previous_version: None,
+    };
+    tables::put_single(tx, &tables::IDENTITY_ENDORSEMENT, &endorsement)
+}
+
+/// Splits a new wrapping secret among the members who hold an encryption key.
+pub(crate) fn issue_shares(tx: &mut Tx, secret: &LedgerSecret) -> RuntimeResult<()> {
+    let mut participants = Vec::new();
+    let mut owners = Vec::new();
+    for (id, key) in tx.entries(&tables::MEMBER_ENCRYPTION_KEYS) {
+        let info: Option<MemberInfo> = tables::get_json(tx, &tables::MEMBER_INFO, &id);
+        let id = String::from_utf8_lossy(&id).into_owned();
+        let key = String::from_utf8_lossy(&key).into_owned();
+        match info.and_then(|info| info.recovery_role).as_deref() {
+            Some("NonParticipant") => {}
+            Some("Owner") => owners.push((id, key)),
+            _ => participants.push((id, key)),
+        }
+    }
+    if participants.is_empty() && owners.is_empty() {
+        return Ok(());
+    }
+    let config: Option<ServiceConfig> = tables::get_single(tx, &tables::SERVICE_CONFIG);
+    let threshold = config.map_or(0, |config| config.recovery_threshold);
+    let threshold = if threshold == 0 { participants.len() } else { threshold };
+    let shared = SharedSecret::generate()?;
+    let mut encrypted_shares = BTreeMap::new();
+    if !participants.is_empty() {
+        if threshold > participants.len() {
+            return Err(RuntimeError::RecoveryThreshold {
+                threshold,
+                participants: participants.len(),
+            });
+        }
+        let shares = shared.split(participants.len(), threshold)?;
+        for ((id, key), share) in participants.iter().zip(&shares) {
+            let encrypted = rsa_encrypt(key, &*share.to_bytes())?;
+            encrypted_shares.insert(id.clone(), STANDARD.encode(encrypted));
+        }
+    }
+    for (id, key) in &owners {
+        let encrypted = rsa_encrypt(key, &*shared.whole().to_bytes())?;
+        encrypted_shares.insert(id.clone(), STANDARD.encode(encrypted));
+    }
+    let previous = tx.version_of_previous_write(&tables::RECOVERY_SHARES, &SINGLETON_KEY);
+    let record = tables::RecoveryShares {
+        encrypted_shares,
+        wrapped_latest_ledger_secret: STANDARD.encode(wrap_ledger_secret(&shared, secret)?),
+        previous_secret_stored_version: previous,
+    };
+    tables::put_single(tx, &tables::RECOVERY_SHARES, &record)
+}
+
+/// A COSE_Sign1 over the key's own DER, with the epoch's begin (CCF
+/// `cddl/ccf-cose-endorsement-service-identity.cddl`).
+fn endorse_key(key: &SigningKey, unix_s: u64) -> RuntimeResult<Vec<u8>> {
+    let mut protected = vec![0xa3, 0x01];
+    // Minus 35 takes two bytes, minus 7 one.
+    match key.cose_algorithm() {
+        -35 => protected.extend_from_slice(&[0x38, 0x22]),
+        _ => protected.push(0x26),
+    }
+    protected.extend_from_slice(&[0x0f, 0xa1, 0x06, 0x1a]);
+    protected.extend_from_slice(&u32::try_from(unix_s).unwrap_or(u32::MAX).to_be_bytes());
+    put_cbor_text(&mut protected, "ccf.v1");
+    protected.push(0xa1);
+    put_cbor_text(&mut protected, "epoch.start.txid");
+    put_cbor_text(&mut protected, CREATE_TXID);
+
+    let payload = key.public_key_der();
+    let signature =
+        key.sign_fixed(&affiant_proof::cose::to_be_signed(&protected, payload))?;
+    let mut out = vec![0xd2, 0x84];
+    put_cbor_bytes(&mut out, &protected);
+    out.push(0xa0);
+    put_cbor_bytes(&mut out, payload);
+    put_cbor_bytes(&mut out, &signature);
+    Ok(out)
+}
+
+fn put_cbor_text(out: &mut Vec<u8>, text: &str) {
+    put_cbor_length(out, 0x60, text.len());
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn put_cbor_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_cbor_length(out, 0x40, bytes.len());
+    out.extend_from_slice(bytes);
+}
+
+fn put_cbor_length(out: &mut Vec<u8>, major: u8, length: usize) {
+    match u8::try_from(length) {
+        Ok(short @ 0..=23) => out.push(major | short),
+        Ok(byte) => out.extend_from_slice(&[major | 24, byte]),
+        Err(_) => {
+            out.push(major | 25);
+            out.extend_from_slice(&u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
+        }
+    }
+}
