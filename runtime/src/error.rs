@@ -121,10 +121,9 @@ impl fmt::Display for RuntimeError {
             Self::FileUnwritable { what, path, reason } => {
                 write!(f, "The {what} {path} cannot be written: {reason}")
             }
-            Self::LedgerNotEmpty { directory } => write!(
-                f,
-                "On start, ledger directory should not exist or be empty ({directory})"
-            ),
+            Self::LedgerNotEmpty { directory } => {
+                write!(f, "On start, ledger directory should not exist or be empty ({directory})")
+            }
             Self::NothingToResume { directory } => write!(
                 f,
                 "There is no service to resume in {directory}: start a new one, or point the \

@@ -14,7 +14,9 @@ use crate::crypto::{
     LedgerSecret, SharedSecret, SigningKey, certificate_id, rsa_encrypt, wrap_ledger_secret,
 };
 use crate::error::{RuntimeError, RuntimeResult};
-use crate::tables::{self, MemberAck, MemberInfo, NodeRow, ServiceConfig, ServiceInfo, ServiceStatus};
+use crate::tables::{
+    self, MemberAck, MemberInfo, NodeRow, ServiceConfig, ServiceInfo, ServiceStatus,
+};
 
 /// The id of the transaction that creates a service.
 pub const CREATE_TXID: &str = "2.1";
@@ -73,12 +75,7 @@ pub(crate) fn create_service(tx: &mut Tx, genesis: &Genesis<'_>) -> RuntimeResul
     }
     put_node(tx, genesis.node_id, genesis.node, genesis.node_certificate_pem)?;
     let (measurement, host_data) = genesis.virtual_join_policy;
-    tables::put_json(
-        tx,
-        &tables::VIRTUAL_MEASUREMENTS,
-        measurement.as_bytes(),
-        &"AllowedToJoin",
-    )?;
+    tables::put_json(tx, &tables::VIRTUAL_MEASUREMENTS, measurement.as_bytes(), &"AllowedToJoin")?;
     tx.put(&tables::VIRTUAL_HOST_DATA, host_data.as_bytes(), &SINGLETON_KEY)?;
     Ok(())
 }
@@ -150,9 +147,12 @@ pub fn set_user(tx: &mut Tx, certificate_pem: &str, user_data: &Json) -> Runtime
 /// The metadata is not an object of paths and verbs, or something cannot be stored.
 pub fn store_bundle(tx: &mut Tx, bundle: &AppBundle) -> RuntimeResult<()> {
     let refused = |what: String| RuntimeError::config(bundle.origin.clone(), what);
-    for table in
-        [&tables::MODULES, &tables::MODULES_BYTECODE, &tables::MODULES_BYTECODE_VERSION, &tables::ENDPOINTS]
-    {
+    for table in [
+        &tables::MODULES,
+        &tables::MODULES_BYTECODE,
+        &tables::MODULES_BYTECODE_VERSION,
+        &tables::ENDPOINTS,
+    ] {
         tx.clear(table);
     }
     for (name, source) in &bundle.modules {
@@ -281,8 +281,7 @@ fn endorse_key(key: &SigningKey, unix_s: u64) -> RuntimeResult<Vec<u8>> {
     put_cbor_text(&mut protected, CREATE_TXID);
 
     let payload = key.public_key_der();
-    let signature =
-        key.sign_fixed(&affiant_proof::cose::to_be_signed(&protected, payload))?;
+    let signature = key.sign_fixed(&affiant_proof::cose::to_be_signed(&protected, payload))?;
     let mut out = vec![0xd2, 0x84];
     put_cbor_bytes(&mut out, &protected);
     out.push(0xa0);

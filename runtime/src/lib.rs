@@ -3,18 +3,31 @@
 
 mod bundle;
 mod clock;
+mod core;
 pub mod crypto;
 mod endpoint;
 mod error;
 mod frontend;
+mod genesis;
 pub mod limits;
+pub mod log;
+mod node;
 pub mod odata;
 mod options;
+mod receipts;
 mod request;
+pub mod tables;
 
 pub use bundle::AppBundle;
+pub use core::CommitNotice;
 pub use endpoint::{AuthnPolicy, Endpoint, EndpointOptions, Mode, Redirection, Respond};
 pub use error::{RuntimeError, RuntimeResult};
 pub use frontend::{AppError, Call, Frontend, FrontendWorker};
+pub use genesis::{CREATE_TXID, NewMember, add_member, set_member_active, set_user, store_bundle};
+pub use node::{
+    InsecureFileKey, NewUser, Node, NodeInfo, NodeMetrics, NodeSettings, NodeState, OpenDisk,
+    ReceiptOutcome, SealingKey, ServiceSettings, StartMode, Storage, TlsIdentity, VolatileKey,
+};
 pub use options::RuntimeOptions;
+pub use receipts::{json_receipt, receipt_cose, receipt_json};
 pub use request::{Caller, CertCaller, InvalidRequest, Request, Response};

@@ -83,3 +83,20 @@ pub const THREAD_APPLICATIONS_MAX: usize = 2;
 const _: () = assert!(SESSIONS_SOFT_MAX_DEFAULT < SESSIONS_HARD_MAX_DEFAULT);
 const _: () = assert!(INLINE_RUN_NS_RETURN < INLINE_RUN_NS_MAX);
 const _: () = assert!(COMMIT_WAIT_MS_DEFAULT <= COMMIT_WAIT_MS_MAX);
+
+/// Disk batches between the core thread and the disk thread.
+pub const DISK_BATCHES_COUNT_MAX: usize = 64;
+/// Callers that wait for commit at one time.
+pub const WAITERS_COUNT_MAX: usize = 200_000;
+/// Longest sleep of an idle core, in milliseconds.
+pub const CORE_IDLE_MS_MAX: u64 = 100;
+/// Sleep of the core between looks at the queue while somebody waits, in milliseconds.
+pub const CORE_GATHER_MS_MAX: u64 = 1;
+/// Time a stopping node has to sign and sync what it has, in milliseconds.
+pub const CORE_STOP_MS_MAX: u64 = 10_000;
+/// Largest sealed identity file, in bytes.
+pub const SEALED_IDENTITY_BYTES_MAX: u64 = 1 << 20;
+/// Largest configuration file, in bytes.
+pub const CONFIG_BYTES_MAX: u64 = 4 << 20;
+/// Largest file that the configuration names, in bytes.
+pub const CONFIG_FILE_BYTES_MAX: u64 = 32 << 20;

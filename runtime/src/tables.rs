@@ -317,7 +317,11 @@ pub fn get_single<T: DeserializeOwned>(tx: &mut Tx, table: &MapName) -> Option<T
 
 /// Reads a JSON row of a snapshot; `None` if it is absent or does not parse.
 #[must_use]
-pub fn read_json<T: DeserializeOwned>(snapshot: &Snapshot, table: &MapName, key: &[u8]) -> Option<T> {
+pub fn read_json<T: DeserializeOwned>(
+    snapshot: &Snapshot,
+    table: &MapName,
+    key: &[u8],
+) -> Option<T> {
     serde_json::from_slice(&snapshot.get(table.as_str(), key)?).ok()
 }
 
@@ -352,8 +356,7 @@ mod tests {
             String::from_utf8(to_json_bytes(&info)).unwrap(),
             r#"{"cert":"PEM\n","current_service_create_txid":"2.1","recovery_count":0,"status":"Opening"}"#
         );
-        let secret =
-            HistoricalLedgerSecret { previous_ledger_secret: None, next_version: Some(1) };
+        let secret = HistoricalLedgerSecret { previous_ledger_secret: None, next_version: Some(1) };
         assert_eq!(to_json_bytes(&secret), br#"{"next_version":1}"#);
         let ack = MemberAck { state_digest: String::new(), cose_sign1_req: None };
         assert_eq!(to_json_bytes(&ack), br#"{"state_digest":""}"#);

@@ -110,8 +110,7 @@ pub fn rsa_encrypt(public_pem: &str, plain: &[u8]) -> Result<Vec<u8>, KeyError> 
     let failed = |_| KeyError("RSA-OAEP encryption failed".to_owned());
     let key = OaepPublicEncryptingKey::new(key).map_err(failed)?;
     let mut out = vec![0; key.ciphertext_size()];
-    let length =
-        key.encrypt(&OAEP_SHA256_MGF1SHA256, plain, &mut out, None).map_err(failed)?.len();
+    let length = key.encrypt(&OAEP_SHA256_MGF1SHA256, plain, &mut out, None).map_err(failed)?.len();
     out.truncate(length);
     Ok(out)
 }

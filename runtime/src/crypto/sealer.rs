@@ -70,12 +70,10 @@ impl RuntimeSealer {
     /// # Errors
     /// There is none.
     pub fn new(secrets: &[LedgerSecret]) -> Result<Self, KeyError> {
-        let mut schedules =
-            secrets.iter().map(|secret| Schedule::prepare(secret).map(Arc::new)).collect::<Result<
-                Vec<_>,
-                _,
-            >>(
-            )?;
+        let mut schedules = secrets
+            .iter()
+            .map(|secret| Schedule::prepare(secret).map(Arc::new))
+            .collect::<Result<Vec<_>, _>>()?;
         schedules.sort_by_key(|schedule| schedule.first_seqno);
         if schedules.is_empty() {
             return Err(KeyError("a service has at least one ledger secret".to_owned()));

@@ -54,7 +54,9 @@ impl Share {
         let mut y = [0; LIMBS];
         for (limb, number) in y.iter_mut().zip(numbers) {
             if u64::from(number) >= PRIME {
-                return Err(KeyError("a recovery share holds a number outside its field".to_owned()));
+                return Err(KeyError(
+                    "a recovery share holds a number outside its field".to_owned(),
+                ));
             }
             *limb = number;
         }

@@ -1,0 +1,163 @@
+//! Who waits for the commit of what.
+//!
+//! Invariants
+//! * Every waiter hears exactly once: committed, invalid, or failed.
+//! * A waiter registered after its transaction was committed hears at once: the check and the
+//!   insertion share a lock with the core's resolution, which follows the move of the commit point.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use affiant_kv::{ReceiptParts, Store, TxStatus};
+use affiant_proof::TxId;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::limits::WAITERS_COUNT_MAX;
+
+/// How a wait for commit ended.
+#[derive(Clone, Debug)]
+pub enum CommitNotice {
+    /// The transaction is final and durable.
+    Committed {
+        /// Its receipt, where it was asked for before the commit; ask [`crate::Node::receipt`]
+        /// otherwise.
+        receipt: Option<Arc<ReceiptParts>>,
+    },
+    /// Another transaction has its number: it never was.
+    Invalid,
+    /// The node has failed or stopped; what became of the transaction is not known here.
+    Failed(String),
+}
+
+struct Waiter {
+    txid: TxId,
+    want_receipt: bool,
+    sender: oneshot::Sender<CommitNotice>,
+}
+
+#[derive(Default)]
+struct State {
+    by_seqno: BTreeMap<u64, Vec<Waiter>>,
+    failed: Option<String>,
+}
+
+#[derive(Default)]
+pub(crate) struct Waiters {
+    state: Mutex<State>,
+    count: AtomicUsize,
+}
+
+impl Waiters {
+    /// Adds a waiter. The second value says whether it is the first, so that the core must be woken.
+    pub(crate) fn register(
+        &self,
+        store: &Store,
+        txid: TxId,
+        want_receipt: bool,
+    ) -> (oneshot::Receiver<CommitNotice>, bool) {
+        let (sender, receiver) = oneshot::channel();
+        let mut state = self.state.lock();
+        let settled = match (store.status(txid), &state.failed) {
+            (TxStatus::Committed, _) => Some(CommitNotice::Committed { receipt: None }),
+            (TxStatus::Invalid, _) => Some(CommitNotice::Invalid),
+            (_, Some(reason)) => Some(CommitNotice::Failed(reason.clone())),
+            _ if self.count() >= WAITERS_COUNT_MAX => {
+                Some(CommitNotice::Failed("too many requests wait for commit".to_owned()))
+            }
+            _ => None,
+        };
+        if let Some(notice) = settled {
+            drop(state);
+            // The receiver is in our hands.
+            let _ = sender.send(notice);
+            return (receiver, false);
+        }
+        let first = self.count.fetch_add(1, Ordering::AcqRel) == 0;
+        state.by_seqno.entry(txid.seqno).or_default().push(Waiter { txid, want_receipt, sender });
+        (receiver, first)
+    }
+
+    /// How many wait.
+    pub(crate) fn count(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// Tells everyone at or below `committed`, after the store's commit point has moved there.
+    pub(crate) fn resolve(
+        &self,
+        store: &Store,
+        committed: TxId,
+        mut receipt: impl FnMut(u64) -> Option<ReceiptParts>,
+    ) {
+        if self.count() == 0 {
+            return;
+        }
+        let mut state = self.state.lock();
+        let later = state.by_seqno.split_off(&(committed.seqno + 1));
+        let settled = core::mem::replace(&mut state.by_seqno, later);
+        drop(state);
+        for waiter in settled.into_values().flatten() {
+            self.count.fetch_sub(1, Ordering::AcqRel);
+            if waiter.sender.is_closed() {
+                continue;
+            }
+            let notice = if store.status(waiter.txid) == TxStatus::Committed {
+                let wanted = waiter.want_receipt;
+                let receipt = wanted.then(|| receipt(waiter.txid.seqno)).flatten().map(Arc::new);
+                CommitNotice::Committed { receipt }
+            } else {
+                CommitNotice::Invalid
+            };
+            // Whoever hung up does not want to know.
+            let _ = waiter.sender.send(notice);
+        }
+    }
+
+    /// Tells everyone, now and later, that the node has failed.
+    pub(crate) fn fail(&self, reason: &str) {
+        let mut state = self.state.lock();
+        state.failed.get_or_insert_with(|| reason.to_owned());
+        let all = core::mem::take(&mut state.by_seqno);
+        drop(state);
+        for waiter in all.into_values().flatten() {
+            self.count.fetch_sub(1, Ordering::AcqRel);
+            let _ = waiter.sender.send(CommitNotice::Failed(reason.to_owned()));
+        }
+    }
+
+    /// The first failure.
+    pub(crate) fn failed(&self) -> Option<String> {
+        self.state.lock().failed.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn every_waiter_hears_once() {
+        let store = Store::new();
+        let waiters = Waiters::default();
+        let (mut first, woke) = waiters.register(&store, TxId::new(2, 5), true);
+        assert!(woke);
+        let (mut second, woke) = waiters.register(&store, TxId::new(2, 9), false);
+        assert!(!woke);
+        assert!(first.try_recv().is_err());
+        // The store has committed nothing, so what is resolved below the point is invalid.
+        waiters.resolve(&store, TxId::new(2, 5), |_| None);
+        assert!(matches!(first.try_recv().unwrap(), CommitNotice::Invalid));
+        assert!(second.try_recv().is_err());
+        assert_eq!(waiters.count(), 1);
+        waiters.fail("the disk is full");
+        assert!(
+            matches!(second.try_recv().unwrap(), CommitNotice::Failed(why) if why.contains("full"))
+        );
+        let (mut late, woke) = waiters.register(&store, TxId::new(2, 10), false);
+        assert!(!woke && waiters.count() == 0);
+        assert!(matches!(late.try_recv().unwrap(), CommitNotice::Failed(_)));
+    }
+}

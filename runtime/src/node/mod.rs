@@ -1,0 +1,218 @@
+//! A node: the store, the replica behind it, the keys, and who waits for what.
+//!
+//! A node serves no requests by itself; [`crate::Runtime`] puts HTTP and applications in front of it.
+
+mod identity;
+mod info;
+mod platform;
+mod sealed;
+mod settings;
+mod start;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use affiant_kv::{
+    CommitOutcome, Committer, LedgerReader, ReceiptParts, Snapshot, Store, Tx, TxStatus,
+};
+use affiant_proof::TxId;
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::core::{CommitNotice, Core, Message};
+use crate::error::{RuntimeError, RuntimeResult};
+use crate::tables::{self, ServiceInfo, ServiceStatus};
+use identity::NodeIdentity;
+
+pub use info::{NodeInfo, NodeMetrics, NodeState, TlsIdentity};
+pub use sealed::{InsecureFileKey, SealingKey, VolatileKey};
+pub use settings::{NewUser, NodeSettings, OpenDisk, ServiceSettings, StartMode, Storage};
+
+/// What became of a request for a receipt.
+#[derive(Clone, Debug)]
+pub enum ReceiptOutcome {
+    /// The transaction is committed; see [`crate::receipt_json`] and [`crate::receipt_cose`].
+    Ready(Arc<ReceiptParts>),
+    /// Not committed yet.
+    Pending,
+    /// This node has not heard of it.
+    Unknown,
+    /// It never was: another transaction has or will have that seqno.
+    Invalid,
+}
+
+/// A running node.
+pub struct Node {
+    settings: NodeSettings,
+    identity: NodeIdentity,
+    committer: Committer,
+    core: Core,
+    reader: Mutex<LedgerReader>,
+    startup_seqno: u64,
+    stop_notice: AtomicBool,
+}
+
+impl Node {
+    /// Starts a node: a new service or an existing one, as the settings say. Returns once the
+    /// service's first transactions are synced, or its data are verified and its next view is open.
+    ///
+    /// # Errors
+    /// As [`RuntimeError`] says; nothing is overwritten.
+    pub fn start(settings: NodeSettings) -> RuntimeResult<Arc<Self>> {
+        start::start(settings).map(Arc::new)
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<Store> {
+        self.committer.store()
+    }
+
+    /// What commits transactions.
+    #[must_use]
+    pub fn committer(&self) -> &Committer {
+        &self.committer
+    }
+
+    /// Starts a transaction.
+    #[must_use]
+    pub fn begin(&self) -> Tx {
+        self.committer.begin()
+    }
+
+    /// Sequences, seals and queues a transaction; it is durable once its commit is notified.
+    #[must_use]
+    pub fn commit(&self, tx: Tx) -> CommitOutcome {
+        self.committer.commit(tx)
+    }
+
+    /// Asks to hear of a transaction's commit, and makes the node hurry. With `want_receipt` the
+    /// notice brings the receipt, unless the transaction was committed already.
+    #[must_use]
+    pub fn wait_committed(
+        &self,
+        txid: TxId,
+        want_receipt: bool,
+    ) -> oneshot::Receiver<CommitNotice> {
+        let (receiver, first) = self.core.shared.waiters.register(self.store(), txid, want_receipt);
+        if first {
+            self.committer.queue().wake();
+        }
+        receiver
+    }
+
+    /// Waits for a transaction's commit on this thread, which must not drive asynchronous tasks.
+    #[must_use]
+    pub fn wait_committed_blocking(&self, txid: TxId) -> CommitNotice {
+        self.wait_committed(txid, false)
+            .blocking_recv()
+            .unwrap_or_else(|_| CommitNotice::Failed("the node has stopped".to_owned()))
+    }
+
+    /// The receipt of a transaction. Reads files: not for threads that must not block.
+    ///
+    /// # Errors
+    /// The ledger cannot be read or is damaged.
+    pub fn receipt(&self, txid: TxId) -> RuntimeResult<ReceiptOutcome> {
+        match self.store().status(txid) {
+            TxStatus::Committed => {}
+            TxStatus::Pending => return Ok(ReceiptOutcome::Pending),
+            TxStatus::Unknown => return Ok(ReceiptOutcome::Unknown),
+            TxStatus::Invalid => return Ok(ReceiptOutcome::Invalid),
+        }
+        let parts = self.reader.lock().receipt(txid.seqno)?;
+        Ok(parts.map_or(ReceiptOutcome::Pending, |parts| ReceiptOutcome::Ready(Arc::new(parts))))
+    }
+
+    /// The bytes of a committed ledger entry. Reads files.
+    ///
+    /// # Errors
+    /// The ledger cannot be read or is damaged.
+    pub fn ledger_entry(&self, seqno: u64) -> RuntimeResult<Option<Vec<u8>>> {
+        Ok(self.reader.lock().entry(seqno)?)
+    }
+
+    /// The newest state.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        self.store().snapshot()
+    }
+
+    /// The service's row.
+    #[must_use]
+    pub fn service(&self) -> Option<ServiceInfo> {
+        tables::read_single(&self.snapshot(), &tables::SERVICE_INFO)
+    }
+
+    /// The service's status, if there is a service yet.
+    #[must_use]
+    pub fn service_status(&self) -> Option<ServiceStatus> {
+        self.service().map(|service| service.status)
+    }
+
+    /// Whether users are served.
+    #[must_use]
+    pub fn service_open(&self) -> bool {
+        self.service_status() == Some(ServiceStatus::Open)
+    }
+
+    /// Opens the service to its users, as an accepted proposal does: recovery shares are issued, the
+    /// status changes. To be committed with the transaction.
+    ///
+    /// # Errors
+    /// There is no service, or a member's encryption key cannot be used.
+    pub fn open_service(&self, tx: &mut Tx) -> RuntimeResult<()> {
+        let secret = self.identity.secrets.last().ok_or_else(|| RuntimeError::Stopped {
+            reason: "the node has no ledger secret".to_owned(),
+        })?;
+        crate::genesis::open_service(
+            tx,
+            &self.identity.service_key,
+            secret,
+            crate::clock::unix_seconds(),
+        )
+    }
+
+    /// Ends the current ledger chunk with a signature, soon.
+    pub fn end_chunk(&self) {
+        self.core.shared.post(Message::EndChunk);
+    }
+
+    /// Signs what there is, whether or not somebody waits.
+    pub fn sign_now(&self) {
+        self.core.shared.post(Message::SignNow);
+    }
+
+    /// Says in `/node/state` that the node is about to stop.
+    pub fn set_stop_notice(&self) {
+        self.stop_notice.store(true, Ordering::Release);
+    }
+
+    /// Why the node accepts nothing more, if so.
+    #[must_use]
+    pub fn failed(&self) -> Option<String> {
+        self.core.shared.waiters.failed()
+    }
+
+    /// Signs and syncs everything, then stops; every waiter hears. To be called once nothing writes
+    /// any more: what is sequenced meanwhile may be lost.
+    ///
+    /// # Errors
+    /// The node had failed before.
+    pub fn shutdown(&self) -> RuntimeResult<()> {
+        let failed = self.failed();
+        self.core.stop();
+        match failed {
+            Some(reason) => Err(RuntimeError::Stopped { reason }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Node {
+    /// Without [`Node::shutdown`] this is as a power failure: what was committed stays, and nothing
+    /// more is written.
+    fn drop(&mut self) {
+        self.core.abandon();
+    }
+}

@@ -1,0 +1,356 @@
+//! How a node starts: a new service, or the one whose data is there.
+//!
+//! The identity is sealed and synced before the ledger has its first entry, so that no service
+//! exists whose keys could be lost with the process.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use affiant_kv::{
+    CommitOutcome, Committer, Disk, Effects, LedgerReader, Replica, ReplicaConfig, SealedQueue,
+    Sealer, Store, Tx,
+};
+use affiant_proof::{Certificate, TxId};
+use parking_lot::Mutex;
+
+use super::identity::{NodeIdentity, split_address};
+use super::platform::{self, VIRTUAL_MEASUREMENT, virtual_quote};
+use super::settings::{NodeSettings, OpenDisk, StartMode};
+use super::{Node, sealed};
+use crate::clock::{Clock, unix_seconds};
+use crate::core::{CommitNotice, Core};
+use crate::crypto::{RuntimeSealer, certificate_id};
+use crate::error::{RuntimeError, RuntimeResult};
+use crate::genesis::{self, Genesis};
+use crate::tables::{self, NodeRow, ServiceInfo};
+use crate::{log_fail, log_info};
+
+/// Longest wait for the node's own first transactions.
+const START_WAIT: Duration = Duration::from_secs(60);
+
+pub(super) fn start(settings: NodeSettings) -> RuntimeResult<Node> {
+    let open_disk = settings.storage.opener()?;
+    let mut disk = open_disk()?;
+    let empty = disk.list(&settings.ledger_directory)?.is_empty();
+    let directory = || settings.ledger_directory_configured.clone();
+    match (settings.start, empty) {
+        (StartMode::New, false) => Err(RuntimeError::LedgerNotEmpty { directory: directory() }),
+        (StartMode::Resume, true) => Err(RuntimeError::NothingToResume { directory: directory() }),
+        (StartMode::New | StartMode::ResumeOrNew, true) => {
+            create(settings, disk.as_mut(), &open_disk)
+        }
+        (StartMode::Resume | StartMode::ResumeOrNew, false) => {
+            resume(settings, disk.as_mut(), &open_disk)
+        }
+    }
+}
+
+fn create(
+    settings: NodeSettings,
+    disk: &mut dyn Disk,
+    open_disk: &OpenDisk,
+) -> RuntimeResult<Node> {
+    check_threshold(&settings)?;
+    let unix_s = unix_seconds();
+    let identity = NodeIdentity::generate(&settings, unix_s)?;
+    if sealed::exists(disk, &settings.state_directory)? {
+        let to = sealed::set_aside(disk, &settings.state_directory)?;
+        log_fail!("node", "A sealed identity without a ledger was there; it is kept as {to}");
+    }
+    let bytes = identity.to_bytes()?;
+    sealed::write(disk, &settings.state_directory, &*settings.sealing, &bytes)?;
+    log_info!("node", "New service; identity sealed by {}", settings.sealing.kind());
+
+    let parts = Parts::prepare(&settings, &identity)?;
+    let (replica, effects) = Replica::create(
+        parts.config.clone(),
+        parts.store.clone(),
+        parts.queue.clone(),
+        parts.sealer.clone(),
+        Box::new(identity.signer()),
+    )?;
+    let node = parts.launch(settings, identity, replica, effects, open_disk, 0)?;
+    node.write_genesis()?;
+    if node.settings.service.open {
+        node.open_at_once()?;
+    }
+    log_info!("node", "Node {} serves a new service", node.node_id());
+    Ok(node)
+}
+
+fn resume(
+    settings: NodeSettings,
+    disk: &mut dyn Disk,
+    open_disk: &OpenDisk,
+) -> RuntimeResult<Node> {
+    let path = sealed::path_in(&settings.state_directory);
+    let bytes = sealed::read(disk, &settings.state_directory, &*settings.sealing)?;
+    let mut identity = NodeIdentity::from_bytes(&bytes, &path)?;
+    log_info!("node", "Identity unsealed by {}", settings.sealing.kind());
+    if identity.renew_node_certificates(&settings, unix_seconds())? {
+        let bytes = identity.to_bytes()?;
+        sealed::write(disk, &settings.state_directory, &*settings.sealing, &bytes)?;
+        log_info!("node", "The node's certificate was renewed");
+    }
+    let parts = Parts::prepare(&settings, &identity)?;
+    let mut next_percent = 10;
+    let (replica, effects, found) = Replica::recover(
+        parts.config.clone(),
+        disk,
+        parts.store.clone(),
+        parts.queue.clone(),
+        parts.sealer.clone(),
+        Box::new(identity.signer()),
+        &mut |done, all| {
+            while all > 0 && done.saturating_mul(100) / all >= next_percent && next_percent < 100 {
+                log_info!("node", "Ledger verified to {next_percent} %");
+                next_percent += 10;
+            }
+        },
+    )?;
+    log_info!(
+        "node",
+        "Ledger verified: {} entries, the last is {}, {} bytes of an unsynced tail were cut",
+        found.entries,
+        found.last,
+        found.cut_bytes
+    );
+    check_service(&parts.store, &identity, &path)?;
+    let startup_seqno = found.last.seqno;
+    let node = parts.launch(settings, identity, replica, effects, open_disk, startup_seqno)?;
+    node.wait_for_view()?;
+    node.refresh_row()?;
+    log_info!("node", "Node {} resumes its service", node.node_id());
+    Ok(node)
+}
+
+/// Refuses more shares than there are holders.
+fn check_threshold(settings: &NodeSettings) -> RuntimeResult<()> {
+    let service = &settings.service;
+    let participants = service.members.iter().filter(|member| member.holds_share()).count();
+    let threshold = service.config.recovery_threshold;
+    if threshold > participants {
+        return Err(RuntimeError::RecoveryThreshold { threshold, participants });
+    }
+    Ok(())
+}
+
+/// The ledger must be of the service whose keys were sealed.
+fn check_service(store: &Store, identity: &NodeIdentity, path: &str) -> RuntimeResult<()> {
+    let service: Option<ServiceInfo> =
+        tables::read_single(&store.snapshot(), &tables::SERVICE_INFO);
+    // Without a service the ledger holds nothing that was ever answered; genesis is written again.
+    let Some(service) = service else { return Ok(()) };
+    let refused = |reason: &str| RuntimeError::SealedIdentity {
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+    };
+    let certificate = Certificate::from_pem(&service.cert)
+        .map_err(|_| refused("the ledger's service certificate cannot be read"))?;
+    if certificate.id() == certificate_id(&identity.facts.service_certificate_pem)? {
+        return Ok(());
+    }
+    if certificate.public_key().key_id() == identity.service_key.id() {
+        return Ok(());
+    }
+    Err(refused("it belongs to another service than the ledger; put back the one this node wrote"))
+}
+
+/// What a node is made of before its threads run.
+struct Parts {
+    config: ReplicaConfig,
+    store: Arc<Store>,
+    queue: Arc<SealedQueue>,
+    sealer: Arc<dyn Sealer>,
+}
+
+impl Parts {
+    fn prepare(settings: &NodeSettings, identity: &NodeIdentity) -> RuntimeResult<Self> {
+        let store = Store::new();
+        store.set_uncommitted_count_max(settings.uncommitted_count_max);
+        Ok(Self {
+            config: ReplicaConfig {
+                ledger_dir: settings.ledger_directory.clone(),
+                state_dir: settings.state_directory.clone(),
+                chunk_bytes: settings.chunk_bytes,
+                signature_entries_max: settings.signature_entries_max,
+                signature_delay_ms: settings.signature_delay_ms,
+                node: 1,
+                view_offset: identity.facts.view_offset,
+            },
+            store,
+            queue: Arc::new(SealedQueue::default()),
+            sealer: Arc::new(RuntimeSealer::new(&identity.secrets)?),
+        })
+    }
+
+    fn launch(
+        self,
+        settings: NodeSettings,
+        identity: NodeIdentity,
+        replica: Replica,
+        effects: Effects,
+        open_disk: &OpenDisk,
+        startup_seqno: u64,
+    ) -> RuntimeResult<Node> {
+        let reader = LedgerReader::new(
+            open_disk()?,
+            &settings.ledger_directory,
+            replica.reader_index(),
+            self.sealer.clone(),
+        );
+        let committer = Committer::new(self.store, self.sealer, self.queue);
+        let core = Core::start(replica, effects, open_disk()?, committer.clone(), Clock::start())?;
+        Ok(Node {
+            settings,
+            identity,
+            committer,
+            core,
+            reader: Mutex::new(reader),
+            startup_seqno,
+            stop_notice: false.into(),
+        })
+    }
+}
+
+impl Node {
+    /// Commits a transaction of the node's own and waits until it is durable.
+    fn commit_own(&self, what: &str, tx: Tx) -> RuntimeResult<Option<TxId>> {
+        let stopped = |reason: String| RuntimeError::Stopped { reason };
+        let txid = match self.commit(tx) {
+            CommitOutcome::Sequenced(txid) => txid,
+            CommitOutcome::ReadOnly(_) => return Ok(None),
+            other => return Err(stopped(format!("{what} was not accepted: {other:?}"))),
+        };
+        match self.wait_committed_blocking(txid) {
+            CommitNotice::Committed { .. } => Ok(Some(txid)),
+            CommitNotice::Invalid => Err(stopped(format!("{what} was rolled back"))),
+            CommitNotice::Failed(reason) => Err(stopped(format!("{what}: {reason}"))),
+        }
+    }
+
+    /// Waits until the node numbers transactions.
+    fn wait_for_view(&self) -> RuntimeResult<()> {
+        let started = Instant::now();
+        while self.store().sequencing_view().is_none() {
+            if let Some(reason) = self.failed() {
+                return Err(RuntimeError::Stopped { reason });
+            }
+            if started.elapsed() > START_WAIT {
+                let reason = "no view was opened within a minute".to_owned();
+                return Err(RuntimeError::Stopped { reason });
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    fn write_genesis(&self) -> RuntimeResult<()> {
+        self.wait_for_view()?;
+        let mut tx = self.begin();
+        let service = &self.settings.service;
+        let mut config = service.config.clone();
+        if config.recovery_threshold == 0 {
+            config.recovery_threshold =
+                service.members.iter().filter(|member| member.holds_share()).count();
+        }
+        genesis::create_service(
+            &mut tx,
+            &Genesis {
+                service_certificate_pem: &self.identity.facts.service_certificate_pem,
+                service_data: &service.data,
+                service_config: &config,
+                constitution: &service.constitution,
+                members: &service.members,
+                node_id: self.node_id(),
+                node: &self.make_row()?,
+                node_certificate_pem: &self.identity.facts.node_certificate_pem,
+                virtual_join_policy: (VIRTUAL_MEASUREMENT, platform::virtual_host_data()),
+            },
+        )?;
+        self.commit_own("the first transaction", tx)?;
+        Ok(())
+    }
+
+    fn open_at_once(&self) -> RuntimeResult<()> {
+        let mut tx = self.begin();
+        for member in &self.settings.service.members {
+            genesis::set_member_active(&mut tx, &certificate_id(&member.certificate_pem)?)?;
+        }
+        for user in &self.settings.service.users {
+            genesis::set_user(&mut tx, &user.certificate_pem, &user.user_data)?;
+        }
+        self.open_service(&mut tx)?;
+        self.commit_own("the transaction that opens the service", tx)?;
+        Ok(())
+    }
+
+    /// Writes the node's row and certificate where they are not what the ledger has; and the first
+    /// transactions, where a crash came before them.
+    fn refresh_row(&self) -> RuntimeResult<()> {
+        if self.service().is_none() {
+            self.write_genesis()?;
+        }
+        if self.service_status() == Some(tables::ServiceStatus::Opening)
+            && self.settings.service.open
+        {
+            self.open_at_once()?;
+        }
+        let mut tx = self.begin();
+        let key = self.node_id().as_bytes();
+        let certificate = self.identity.facts.node_certificate_pem.as_bytes();
+        let known: Option<NodeRow> = tables::get_json(&mut tx, &tables::NODE_INFO, key);
+        let mut row = self.make_row()?;
+        if let Some(known) = &known {
+            // Signed anew each time it is made, and governance's to change.
+            row.certificate_signing_request.clone_from(&known.certificate_signing_request);
+            row.node_data.clone_from(&known.node_data);
+            row.status.clone_from(&known.status);
+            row.retired_committed = known.retired_committed;
+        }
+        let same_certificate =
+            tx.get(&tables::NODE_CERTS, key).is_some_and(|known| &*known == certificate);
+        if known.as_ref() != Some(&row) || !same_certificate {
+            genesis::put_node(
+                &mut tx,
+                self.node_id(),
+                &row,
+                &self.identity.facts.node_certificate_pem,
+            )?;
+            self.commit_own("the node's new row", tx)?;
+        }
+        Ok(())
+    }
+
+    fn make_row(&self) -> RuntimeResult<NodeRow> {
+        let key = &self.identity.node_key;
+        let interface = self.settings.rpc_interfaces.values().next();
+        let address = |which: &str| {
+            let text = interface.and_then(|interface| interface.get(which)?.as_str());
+            let (host, port) = split_address(text.unwrap_or_default());
+            (host.to_owned(), port.to_owned())
+        };
+        let (rpchost, rpcport) = address("bind_address");
+        let (pubhost, pubport) = address("published_address");
+        let node_to_node = &self.settings.node_to_node_interface;
+        let (nodehost, nodeport) = split_address(&node_to_node.published_address);
+        Ok(NodeRow {
+            status: "Trusted".to_owned(),
+            public_key: key.public_key_pem(),
+            encryption_pub_key: self.identity.encryption_key.public_key_pem().to_owned(),
+            certificate_signing_request: Some(self.identity.signing_request_pem()?),
+            code_digest: Some(platform::virtual_code_digest()),
+            quote_info: virtual_quote(key.public_key_der()),
+            node_to_node_interface: node_to_node.clone(),
+            rpc_interfaces: self.settings.rpc_interfaces.clone(),
+            node_data: self.settings.node_data.clone(),
+            retired_committed: false,
+            rpchost,
+            rpcport,
+            pubhost,
+            pubport,
+            nodehost: nodehost.to_owned(),
+            nodeport: nodeport.to_owned(),
+        })
+    }
+}
