@@ -169,7 +169,7 @@ impl<'a> ChunkView<'a> {
         if end < CHUNK_HEADER_BYTES {
             return Err(malformed("the position table is inside of the header"));
         }
-        if (bytes.len() - end) % POSITION_BYTES != 0 {
+        if !(bytes.len() - end).is_multiple_of(POSITION_BYTES) {
             return Err(malformed("the position table is not a whole number of positions"));
         }
         Ok(Self { bytes, end, completed: true })

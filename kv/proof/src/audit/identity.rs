@@ -68,14 +68,12 @@ impl Identities {
         };
         let key_id = cert.public_key().key_id();
         self.check_transition(&info.status, &key_id, journal);
-        if let Err(error) = cert.verify_signed_by(cert.public_key()) {
+        let same = self.service.as_ref().is_some_and(|service| service.cert == cert);
+        let generation = self.service.as_ref().map_or(0, |service| service.generation);
+        let generation = if same { generation } else { generation + 1 };
+        if !same && let Err(error) = cert.verify_signed_by(cert.public_key()) {
             journal.warning(SERVICE, format!("the certificate is not signed by itself: {error}"));
         }
-        let generation = match &self.service {
-            Some(service) if service.cert == cert => service.generation,
-            Some(service) => service.generation + 1,
-            None => 0,
-        };
         if self.periods.len() < AUDIT_SERVICES_MAX {
             self.periods.push(ServicePeriod {
                 from: txid,

@@ -104,6 +104,9 @@ impl Auditor {
         if raw.hashed_nonce.bytes().any(|digit| digit != b'0') || raw.hashed_nonce.len() != 64 {
             self.journal.error_unless_covered(FORM, "hashed_nonce is not 64 zeros");
         }
+        if raw.root.bytes().any(|digit| digit.is_ascii_uppercase()) {
+            self.journal.error_unless_covered(FORM, "the root is not in lower-case hex");
+        }
         let said = (raw.commit_seqno, raw.commit_view);
         let old = raw.commit_seqno < txid.seqno
             && self.view_at(raw.commit_seqno) == Some(raw.commit_view);

@@ -4,6 +4,8 @@
 #![allow(unreachable_pub, reason = "shared by several test binaries")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+pub mod service;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
