@@ -103,7 +103,8 @@ pub struct AuditReport {
     /// The last entry.
     #[serde(serialize_with = "as_optional_text")]
     pub last: Option<TxId>,
-    /// The last signature entry that verified: everything before it is proven.
+    /// The last signature entry that verified: if the verdict is valid, everything before it is
+    /// proven.
     #[serde(serialize_with = "as_optional_text")]
     pub last_signed: Option<TxId>,
     /// Entries after the last signature entry.

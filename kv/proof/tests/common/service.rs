@@ -128,6 +128,17 @@ impl Writer {
         self.put(public, private, claims, 0);
     }
 
+    /// The first entry of a recovered service: another service and another node, two views on.
+    pub fn recover(&mut self, service: Identity, status: &str) {
+        self.node = Identity::node(13, &service);
+        self.service = service;
+        self.view += 2;
+        let [certificates, info] = self.node_tables();
+        let service = self.service_info(status);
+        let public = [certificates, info, service];
+        self.put(&public, &[], Digest::ZERO, entry::FLAG_CHUNK_BEFORE);
+    }
+
     /// An entry with one private write.
     pub fn private(&mut self, key: &str, value: &str) {
         let write = (key.as_bytes().to_vec(), value.as_bytes().to_vec());
@@ -223,14 +234,20 @@ fn put_tables(out: &mut Vec<u8>, tables: &[Table<'_>]) {
     }
 }
 
-/// A small ledger: three chunks, the last one open if `open`; an opened service, private and
-/// public writes, claims, a change of view.
-pub fn small_ledger(mode: Mode, open: bool) -> (Vec<Chunk>, LedgerSecret) {
+/// A writer after its first chunk: the service is open, entry 2 signs.
+pub fn opened(mode: Mode) -> Writer {
     let mut writer = Writer::new(mode);
     let [certificates, info] = writer.node_tables();
     let opened = writer.service_info("Open");
     writer.entry(&[certificates, info, opened], &[], Digest::ZERO);
     writer.sign(true);
+    writer
+}
+
+/// A small ledger: three chunks, the last one open if `open`; an opened service, private and
+/// public writes, claims, a change of view.
+pub fn small_ledger(mode: Mode, open: bool) -> (Vec<Chunk>, LedgerSecret) {
+    let mut writer = opened(mode);
     writer.private("42", "hello");
     let message = ("public:messages", vec![(b"1".to_vec(), b"a public message".to_vec())]);
     writer.entry(&[message], &[], Digest::of(b"a statement"));
