@@ -5,9 +5,9 @@
 
 use core::fmt::Write as _;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
+use zeroize::Zeroize as _;
 
+use crate::digest::{State, hex_digits};
 use crate::limits::COMMIT_EVIDENCE_BYTES_MAX;
 use crate::{Digest, ProofError, TxId, to_hex};
 
@@ -21,30 +21,24 @@ pub fn leaf(write_set: &Digest, commit_evidence: &Digest, claims: &Digest) -> Di
     Digest::leaf(write_set, commit_evidence, claims)
 }
 
-/// Derives the commit evidence of every entry sealed by one ledger secret.
-#[derive(Clone)]
-pub struct EvidenceKey(Hmac<Sha256>);
+/// Derives the commit evidence of every entry sealed by one ledger secret. Zeroised when dropped.
+#[derive(Clone, zeroize::ZeroizeOnDrop)]
+pub struct EvidenceKey(HmacKey);
 
 impl EvidenceKey {
     /// Prepares the key from the ledger secret in force.
     #[must_use]
     pub fn new(ledger_secret: &[u8; 32]) -> Self {
-        let mut commit_secret = hmac(&Self::keyed(ledger_secret), COMMIT_SECRET_LABEL);
-        let key = Self::keyed(&commit_secret);
-        zeroize::Zeroize::zeroize(&mut commit_secret);
+        let mut commit_secret = HmacKey::new(ledger_secret).authenticate(COMMIT_SECRET_LABEL);
+        let key = HmacKey::new(&commit_secret.0);
+        commit_secret.0.zeroize();
         Self(key)
-    }
-
-    fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
-        Hmac::new_from_slice(key).expect("HMAC takes a key of any length")
     }
 
     /// The nonce of the entry `txid`.
     #[must_use]
     pub fn nonce(&self, txid: TxId) -> [u8; 32] {
-        let mut text = DecimalPair { text: [0; 41], length: 0 };
-        write!(text, "{txid}").expect("two 64-bit decimals and a dot fit");
-        hmac(&self.0, text.bytes())
+        self.0.authenticate(Text::of(format_args!("{txid}")).bytes()).0
     }
 
     /// The commit evidence text of the entry `txid`.
@@ -53,10 +47,14 @@ impl EvidenceKey {
         commit_evidence(txid, &self.nonce(txid))
     }
 
-    /// The SHA-256 of [`EvidenceKey::evidence`].
+    /// The SHA-256 of [`EvidenceKey::evidence`], without making the text.
     #[must_use]
     pub fn evidence_digest(&self, txid: TxId) -> Digest {
-        Digest::of(self.evidence(txid).as_bytes())
+        let mut text = Text::of(format_args!("ce:{txid}:"));
+        for byte in self.nonce(txid) {
+            text.push(&hex_digits(byte));
+        }
+        Digest::of(text.bytes())
     }
 }
 
@@ -66,29 +64,62 @@ impl core::fmt::Debug for EvidenceKey {
     }
 }
 
-fn hmac(keyed: &Hmac<Sha256>, message: &[u8]) -> [u8; 32] {
-    let mut mac = keyed.clone();
-    mac.update(message);
-    mac.finalize().into_bytes().into()
+/// HMAC-SHA-256 under one key: the hash states after the two padded keys, so that a short message
+/// takes two blocks instead of four.
+#[derive(Clone, zeroize::ZeroizeOnDrop)]
+struct HmacKey {
+    inner: State,
+    outer: State,
 }
 
-/// `<view>.<seqno>` without a heap allocation: at most 20 + 1 + 20 characters.
-struct DecimalPair {
-    text: [u8; 41],
-    length: usize,
-}
+impl HmacKey {
+    fn new(key: &[u8; 32]) -> Self {
+        let padded = |with: u8| {
+            let mut block = [with; 64];
+            block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+            let state = State::after(&block);
+            block.zeroize();
+            state
+        };
+        Self { inner: padded(0x36), outer: padded(0x5c) }
+    }
 
-impl DecimalPair {
-    fn bytes(&self) -> &[u8] {
-        &self.text[..self.length]
+    fn authenticate(&self, message: &[u8]) -> Digest {
+        self.outer.finish(&self.inner.finish(message, 64).0, 64)
     }
 }
 
-impl core::fmt::Write for DecimalPair {
+/// Room for the longest commit evidence: `ce:`, two 64-bit decimals, a dot, a colon, the nonce.
+const TEXT_BYTES: usize = 3 + 20 + 1 + 20 + 1 + 64;
+
+/// A short text without a heap allocation.
+struct Text {
+    bytes: [u8; TEXT_BYTES],
+    length: usize,
+}
+
+impl Text {
+    fn of(arguments: core::fmt::Arguments<'_>) -> Self {
+        let mut text = Self { bytes: [0; TEXT_BYTES], length: 0 };
+        text.write_fmt(arguments).expect("writing to memory does not fail");
+        text
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    fn push(&mut self, part: &[u8]) {
+        let end = self.length + part.len();
+        assert!(end <= TEXT_BYTES, "commit evidence has a longest form");
+        self.bytes[self.length..end].copy_from_slice(part);
+        self.length = end;
+    }
+}
+
+impl core::fmt::Write for Text {
     fn write_str(&mut self, part: &str) -> core::fmt::Result {
-        let room = self.text.get_mut(self.length..self.length + part.len());
-        room.ok_or(core::fmt::Error)?.copy_from_slice(part.as_bytes());
-        self.length += part.len();
+        self.push(part.as_bytes());
         Ok(())
     }
 }

@@ -6,17 +6,64 @@ use core::str::FromStr;
 use sha2::block_api::compress256;
 use sha2::{Digest as _, Sha256};
 
-/// The initial hash value of SHA-256 (FIPS 180-4, 5.3.3).
-const INITIAL_STATE: [u32; 8] = [
-    0x6a09_e667,
-    0xbb67_ae85,
-    0x3c6e_f372,
-    0xa54f_f53a,
-    0x510e_527f,
-    0x9b05_688c,
-    0x1f83_d9ab,
-    0x5be0_cd19,
-];
+/// The chaining value between two blocks. Straight on the block function: entries are small, and
+/// the buffering of a general hasher costs as much as hashing them.
+#[derive(Clone)]
+pub(crate) struct State([u32; 8]);
+
+impl State {
+    /// The initial hash value of SHA-256 (FIPS 180-4, 5.3.3).
+    const INITIAL: Self = Self([
+        0x6a09_e667,
+        0xbb67_ae85,
+        0x3c6e_f372,
+        0xa54f_f53a,
+        0x510e_527f,
+        0x9b05_688c,
+        0x1f83_d9ab,
+        0x5be0_cd19,
+    ]);
+
+    /// The state after one first block.
+    pub(crate) fn after(block: &[u8; 64]) -> Self {
+        let mut state = Self::INITIAL;
+        compress256(&mut state.0, core::slice::from_ref(block));
+        state
+    }
+
+    /// The digest of a message that ends with `rest`, after `absorbed` bytes that led to this
+    /// state.
+    pub(crate) fn finish(&self, rest: &[u8], absorbed: u64) -> Digest {
+        let mut state = self.clone();
+        let (blocks, tail) = rest.as_chunks::<64>();
+        compress256(&mut state.0, blocks);
+        let mut padded = [[0; 64]; 2];
+        let flat = padded.as_flattened_mut();
+        flat[..tail.len()].copy_from_slice(tail);
+        flat[tail.len()] = 0x80;
+        let bits = (absorbed + rest.len() as u64) * 8;
+        // The length takes the last 8 bytes of a block, the one bit 1 byte before.
+        let used = if tail.len() < 56 { 1 } else { 2 };
+        flat[used * 64 - 8..used * 64].copy_from_slice(&bits.to_be_bytes());
+        compress256(&mut state.0, &padded[..used]);
+        state.digest()
+    }
+
+    fn digest(&self) -> Digest {
+        let mut digest = [0; 32];
+        for (bytes, word) in digest.chunks_exact_mut(4).zip(self.0) {
+            bytes.copy_from_slice(&word.to_be_bytes());
+        }
+        Digest(digest)
+    }
+}
+
+impl zeroize::Zeroize for State {
+    fn zeroize(&mut self) {
+        self.0.zeroize();
+    }
+}
+
 /// The second block of a 64-byte message: a one bit, zeros, the length in bits.
 const PADDING_64: [u8; 64] = padding(0, 512);
 /// The second block of a 96-byte message, but for its first 32 bytes.
@@ -40,7 +87,7 @@ impl Digest {
     /// The SHA-256 of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self(Sha256::digest(bytes).into())
+        State::INITIAL.finish(bytes, 0)
     }
 
     /// The SHA-256 of the concatenation of `parts`.
@@ -74,16 +121,10 @@ impl Digest {
         Self::compress(&blocks)
     }
 
-    /// Straight to the block function: the tree hashes two blocks per entry, and the buffering
-    /// of the general hasher costs as much again.
     fn compress(blocks: &[[u8; 64]; 2]) -> Self {
-        let mut state = INITIAL_STATE;
-        compress256(&mut state, blocks);
-        let mut digest = [0; 32];
-        for (bytes, word) in digest.chunks_exact_mut(4).zip(state) {
-            bytes.copy_from_slice(&word.to_be_bytes());
-        }
-        Self(digest)
+        let mut state = State::INITIAL;
+        compress256(&mut state.0, blocks);
+        state.digest()
     }
 
     /// The digest as 64 lower-case hex characters.
@@ -96,13 +137,17 @@ impl Digest {
 /// `bytes` as lower-case hex.
 #[must_use]
 pub fn to_hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+        text.extend(hex_digits(*byte).map(char::from));
     }
     text
+}
+
+/// The two lower-case hex digits of `byte`.
+pub(crate) const fn hex_digits(byte: u8) -> [u8; 2] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    [DIGITS[(byte >> 4) as usize], DIGITS[(byte & 15) as usize]]
 }
 
 impl fmt::Display for Digest {
@@ -162,6 +207,12 @@ mod tests {
 
     #[test]
     fn the_block_function_agrees_with_the_hasher() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for length in 0..=bytes.len() {
+            let message = &bytes[..length];
+            assert_eq!(Digest::of(message).0, *Sha256::digest(message), "{length}");
+            assert_eq!(Digest::of(message), Digest::of_parts(&[message]), "{length}");
+        }
         let [a, b, c] = [b"a", b"b", b"c"].map(|text| Digest::of(text));
         assert_eq!(Digest::node(&a, &b), Digest::of_parts(&[&a.0, &b.0]));
         assert_eq!(Digest::leaf(&a, &b, &c), Digest::of_parts(&[&a.0, &b.0, &c.0]));
