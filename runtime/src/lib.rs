@@ -3,6 +3,7 @@
 
 mod bundle;
 mod clock;
+mod config;
 mod core;
 pub mod crypto;
 mod endpoint;
@@ -19,6 +20,10 @@ mod request;
 pub mod tables;
 
 pub use bundle::AppBundle;
+pub use config::{
+    AppProtocol, CommandKind, Configuration, Endorsement, ListenerSettings, OutputFiles,
+    write_file_atomically,
+};
 pub use core::CommitNotice;
 pub use endpoint::{AuthnPolicy, Endpoint, EndpointOptions, Mode, Redirection, Respond};
 pub use error::{RuntimeError, RuntimeResult};

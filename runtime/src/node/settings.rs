@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use affiant_kv::{Disk, DiskResult, MemDisk, RealDisk, limits};
+use affiant_kv::{Disk, DiskError, DiskResult, MemDisk, RealDisk, limits};
 use serde_json::Value as Json;
 
 use super::sealed::{SealingKey, VolatileKey};
@@ -36,6 +36,9 @@ impl Storage {
                 Ok(Arc::new(move || Ok(Box::new(disk.clone()) as Box<dyn Disk>)))
             }
             Self::Directory(root) => {
+                std::fs::create_dir_all(root).map_err(|error| {
+                    DiskError::new("create_dir", &root.display().to_string(), error.to_string())
+                })?;
                 let disk = RealDisk::new(root)?;
                 Ok(Arc::new(move || Ok(Box::new(disk.clone()) as Box<dyn Disk>)))
             }
