@@ -6,7 +6,9 @@ SEEDS ?= 10000
 KILLS ?= 200
 TRANSACTIONS ?= 20000
 
-.PHONY: help setup build demo test lint unit simulate kill conformance load bench docs
+SHELL := /bin/bash
+
+.PHONY: help setup build release demo test lint unit simulate kill conformance load bench docs
 
 help:
 	@echo "make demo         build, start a node with the logging example, send requests, verify a receipt"
@@ -25,6 +27,10 @@ setup:
 build: setup
 	$(CARGO) build --release --locked -p affiant-cli
 
+# All release binaries in one build, so that every part of the tests shares it.
+release: setup
+	$(CARGO) build --release --locked --workspace --bins
+
 demo: build
 	@scripts/demo.sh
 
@@ -38,17 +44,17 @@ lint: setup
 unit: setup
 	$(CARGO) test --workspace --locked --quiet
 
-simulate: setup
-	$(CARGO) run --release --locked --quiet -p affiant-sim -- --seeds $(SEEDS)
+simulate: release
+	target/release/affiant-sim --seeds $(SEEDS)
 
-kill: build
-	$(CARGO) run --release --locked --quiet -p affiant-bench --bin affiant-kill -- --cycles $(KILLS)
+kill: release
+	target/release/affiant-kill --cycles $(KILLS)
 
-conformance: build
+conformance: release
 	@runtime/tests/conformance/run.sh $(TRANSACTIONS)
 
-load: build
-	$(CARGO) run --release --locked --quiet -p affiant-bench --bin affiant-load
+load: release
+	target/release/affiant-load
 
 bench: setup
 	$(CARGO) bench --locked -p affiant-bench
