@@ -53,6 +53,13 @@ impl Identity {
         Self::new(seed, "A Service", None)
     }
 
+    /// The certificate by which a later service vouches for this one, PEM.
+    pub fn endorsed_by(&self, later: &Self) -> String {
+        let issuer = Issuer::from_params(&later.params, &later.pair);
+        let cert = self.params.signed_by(&self.pair, &issuer).unwrap();
+        cert.pem().replace("\r\n", "\n")
+    }
+
     pub fn node(seed: u8, service: &Self) -> Self {
         Self::new(seed, "A Node", Some(service))
     }
