@@ -304,6 +304,51 @@ fn secrets_apply_from_their_first_seqno() {
     assert!(!format!("{:?}", LedgerSecret { first_seqno: 1, key: [1; 32] }).contains("1, 1"));
 }
 
+/// The offset of the last entry of a chunk.
+fn last_entry(chunk: &Chunk) -> usize {
+    ChunkView::parse(&chunk.bytes).unwrap().entries().last().unwrap().0
+}
+
+#[test]
+fn the_flag_that_ends_a_chunk_stands_exactly_there() {
+    let (mut chunks, _) = small_ledger(Mode::Dual, true);
+    let flags = last_entry(&chunks[2]) + 1;
+    chunks[2].bytes[flags] = 1;
+    let report = audit(&chunks);
+    assert_eq!(report.verdict, AuditVerdict::Suspicious);
+    assert_found(&report, Severity::Warning, "flags", "should have been completed");
+
+    let (mut chunks, _) = small_ledger(Mode::Dual, false);
+    chunks[2].bytes[flags] = 0;
+    let report = audit(&chunks);
+    assert_eq!(report.verdict, AuditVerdict::Suspicious);
+    assert_found(&report, Severity::Warning, "flags", "lacks the flag");
+
+    chunks[2].bytes[flags] = 2;
+    assert_found(&audit(&chunks), Severity::Error, "flags", "must start a chunk");
+    let first = 8 + 1;
+    chunks[2].bytes[first] = 1;
+    assert_found(&audit(&chunks), Severity::Error, "flags", "only a signature entry");
+}
+
+#[test]
+fn nothing_hides_beside_a_signature() {
+    let mut writer = opened(Mode::Dual);
+    writer.hide = Some(b"anything".to_vec());
+    writer.sign(false);
+    let report = audit(&writer.finish());
+    assert_found(&report, Severity::Error, "form", "unprotected header");
+
+    let mut writer = opened(Mode::Dual);
+    writer.hide = Some(b"anything".to_vec());
+    writer.sign(false);
+    writer.hide = None;
+    writer.sign(false);
+    let report = audit(&writer.finish());
+    assert_eq!(report.verdict, AuditVerdict::Valid, "the next signature covers it: {report}");
+    assert_found(&report, Severity::Note, "form", "unprotected header");
+}
+
 #[test]
 fn entries_may_be_fed_one_by_one() {
     let (chunks, _) = small_ledger(Mode::Dual, true);

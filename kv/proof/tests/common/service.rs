@@ -82,6 +82,8 @@ pub struct Writer {
     pub mode: Mode,
     pub view: u64,
     pub tree: Tree,
+    /// Bytes to put into the COSE signature's unprotected header.
+    pub hide: Option<Vec<u8>>,
     secret: [u8; 32],
     chunks: Vec<Chunk>,
     first: u64,
@@ -99,6 +101,7 @@ impl Writer {
             mode,
             view: 2,
             tree: Tree::new(),
+            hide: None,
             secret: [0x5e; 32],
             chunks: Vec::new(),
             first: 1,
@@ -189,7 +192,14 @@ impl Writer {
         let to_be_signed = cose::to_be_signed(&protected, &root.0);
         let signature: Signature =
             self.service.key.sign_prehash(&sha2::Sha256::digest(to_be_signed)).unwrap();
-        let sign1 = cose::encode_sign1(&protected, &signature.to_bytes());
+        let mut sign1 = cose::encode_sign1(&protected, &signature.to_bytes());
+        if let Some(hidden) = &self.hide {
+            // An empty map becomes {0: hidden}.
+            let at = sign1.len() - 64 - 2 - 2;
+            assert_eq!(sign1[at], 0xa0);
+            let map = [&[0xa1, 0x00, 0x40 + hidden.len() as u8][..], hidden].concat();
+            sign1.splice(at..=at, map);
+        }
         let signature: Signature = self.node.key.sign_prehash(&root.0).unwrap();
         let raw = RootSignature::new(
             txid,
