@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod commit;
+mod consensus;
 mod disk;
 mod error;
 mod key;
