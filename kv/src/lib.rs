@@ -16,6 +16,7 @@ mod map;
 mod name;
 mod replica;
 mod seal;
+mod sidecar;
 mod store;
 mod tx;
 mod write_set;

@@ -25,6 +25,8 @@ pub const APPEND_BYTES_MAX: usize = 1 << 20;
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Batches on their way to the disk at which a full batch waits.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 4;
+/// Size at which the consensus record is written anew, in bytes.
+pub const SIDECAR_BYTES_MAX: u64 = 1 << 20;
 /// Signature entries whose parsed form a ledger reader keeps.
 pub const READER_SIGNATURES_MAX: usize = 64;
 /// Bytes that a ledger reader takes from a chunk at once while it looks for a signature.
