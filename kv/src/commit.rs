@@ -46,17 +46,39 @@ pub struct SealedQueue {
 struct QueueState {
     /// The seqno of slot 0.
     next: u64,
-    slots: VecDeque<Option<SealedEntry>>,
+    slots: VecDeque<Slot>,
     bytes: usize,
     poisoned: Option<String>,
     /// Someone needs the core now.
     urgent: bool,
 }
 
+/// What is known of one number.
+enum Slot {
+    /// Taken, but still being sealed.
+    Awaited,
+    Sealed(SealedEntry),
+    /// A signature has it; the core makes that entry itself.
+    Signature,
+}
+
 /// Queued bytes at which the core is woken at once.
 const WAKE_BYTES: usize = 1 << 20;
 /// Queued entries at which the core is woken at once.
 const WAKE_ENTRIES: usize = 1_024;
+
+impl QueueState {
+    fn slot(&mut self, seqno: u64) -> &mut Slot {
+        assert!(seqno >= self.next, "a number is queued once");
+        let position = (seqno - self.next) as usize;
+        if self.slots.len() <= position {
+            self.slots.resize_with(position + 1, || Slot::Awaited);
+        }
+        let slot = &mut self.slots[position];
+        assert!(matches!(slot, Slot::Awaited), "a number is queued once");
+        slot
+    }
+}
 
 impl SealedQueue {
     /// Expects the entry at `seqno` next; forgets what is queued.
@@ -73,27 +95,31 @@ impl SealedQueue {
         if state.poisoned.is_some() {
             return;
         }
-        assert!(entry.txid.seqno >= state.next, "an entry is queued once");
-        let position = (entry.txid.seqno - state.next) as usize;
-        while state.slots.len() <= position {
-            state.slots.push_back(None);
-        }
         state.bytes += entry.bytes.len();
-        let first = state.slots.len() == 1;
-        state.slots[position] = Some(entry);
+        let first = state.slots.is_empty();
+        let seqno = entry.txid.seqno;
+        *state.slot(seqno) = Slot::Sealed(entry);
         if first || state.slots.len() >= WAKE_ENTRIES || state.bytes >= WAKE_BYTES {
             drop(state);
             self.wake.notify_one();
         }
     }
 
-    /// Takes the contiguous prefix.
+    /// Expects no entry at `seqno`: a signature has taken the number.
+    pub(crate) fn skip(&self, seqno: u64) {
+        let mut state = self.state.lock();
+        if state.poisoned.is_none() {
+            *state.slot(seqno) = Slot::Signature;
+        }
+    }
+
+    /// Takes the entries before the first number that is still being sealed.
     pub fn drain(&self) -> Vec<SealedEntry> {
         let mut state = self.state.lock();
         let mut taken = Vec::new();
-        while state.slots.front().is_some_and(Option::is_some) {
-            if let Some(Some(entry)) = state.slots.pop_front() {
-                state.next += 1;
+        while let Some(slot) = state.slots.pop_front_if(|slot| !matches!(slot, Slot::Awaited)) {
+            state.next += 1;
+            if let Slot::Sealed(entry) = slot {
                 state.bytes -= entry.bytes.len();
                 taken.push(entry);
             }

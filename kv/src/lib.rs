@@ -9,6 +9,7 @@ mod commit;
 mod consensus;
 mod disk;
 mod error;
+mod history;
 mod key;
 mod ledger;
 pub mod limits;

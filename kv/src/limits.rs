@@ -15,6 +15,8 @@ pub const UNCOMMITTED_COUNT_MAX_DEFAULT: usize = 10_000;
 pub const SIGNATURE_ENTRIES_MAX_DEFAULT: u64 = 5_000;
 /// Default age of the oldest unsigned entry at which a signature is due, in milliseconds.
 pub const SIGNATURE_DELAY_MS_DEFAULT: u64 = 1_000;
+/// Bytes of unsigned entries at which a signature is due.
+pub const SIGNATURE_BYTES_MAX: u64 = 64 << 20;
 /// Default size at which a chunk ends with the next signature, in bytes.
 pub const CHUNK_BYTES_DEFAULT: u64 = 5_000_000;
 /// Largest chunk, in bytes: positions are 32 bits wide.
@@ -27,6 +29,10 @@ pub const BATCH_BYTES_MAX: usize = 1 << 20;
 pub const BATCHES_IN_FLIGHT_MAX: usize = 4;
 /// Size at which the consensus record is written anew, in bytes.
 pub const SIDECAR_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of a chunk that a restart reads and checks at once.
+pub const RECOVERY_WINDOW_BYTES: usize = 8 << 20;
+/// Threads that check entries at a restart.
+pub const RECOVERY_THREADS_MAX: usize = 2;
 /// Signature entries whose parsed form a ledger reader keeps.
 pub const READER_SIGNATURES_MAX: usize = 64;
 /// Bytes that a ledger reader takes from a chunk at once while it looks for a signature.

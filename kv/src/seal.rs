@@ -2,7 +2,9 @@
 
 use core::fmt;
 
-use affiant_proof::{Digest, TxId};
+use affiant_proof::{Certificate, Digest, TxId};
+
+use crate::replica::SignedRoot;
 
 /// A key operation failed; the text names the operation and never the key or the data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,4 +72,19 @@ pub trait Signer: Send {
     /// # Errors
     /// The key store failed.
     fn sign_with_service_key(&self, message: &[u8]) -> Result<Vec<u8>, KeyError>;
+    /// Verifies the node's signature of a signature entry against the certificate beside it. Asked
+    /// once, at a restart, of the last signature in the ledger.
+    ///
+    /// # Errors
+    /// The certificate is not one of that node, or the signature does not verify.
+    fn verify_signed_root(&self, signed: &SignedRoot) -> Result<(), KeyError> {
+        let refused = |error: affiant_proof::ProofError| KeyError(error.to_string());
+        let certificate = Certificate::from_pem(&signed.node_certificate_pem).map_err(refused)?;
+        let key = certificate.public_key();
+        if key.key_id() != signed.node_id {
+            return Err(KeyError("the node's certificate is of another key".to_owned()));
+        }
+        key.verify_root("signature of the last root", &signed.root, &signed.signature)
+            .map_err(refused)
+    }
 }

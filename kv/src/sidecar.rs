@@ -71,7 +71,8 @@ impl Sidecar {
         }
     }
 
-    pub(crate) fn state(&self) -> &SidecarState {
+    #[cfg(test)]
+    fn state(&self) -> &SidecarState {
         &self.state
     }
 

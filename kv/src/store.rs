@@ -173,10 +173,18 @@ pub enum Sequencing {
     TooManyPending,
 }
 
+/// What a transaction replaced, newest last.
 struct Undo {
     previous: TxId,
     txid: TxId,
-    maps: Vec<(MapName, u64, Vec<(Key, Option<Versioned>)>)>,
+    maps: Vec<MapBefore>,
+}
+
+/// A map as it was before a transaction wrote to it.
+struct MapBefore {
+    name: MapName,
+    version: u64,
+    keys: Vec<(Key, Option<Versioned>)>,
 }
 
 struct Sequencer {
@@ -342,32 +350,35 @@ impl Store {
     }
 
     /// Puts a signature's tables into the head, at the number it took before.
-    pub(crate) fn apply_internal(&self, txid: TxId, writes: &[MapWrites]) {
+    pub(crate) fn apply_internal(&self, txid: TxId, writes: Vec<MapWrites>) {
         let mut sequencer = self.sequencer.lock();
         let Some(position) = sequencer.undo.iter().position(|undo| undo.txid == txid) else {
             // Rolled back meanwhile: the entry never was.
             return;
         };
-        sequencer.apply(position, writes);
+        sequencer.apply(position, &writes);
         // The head's version is unchanged, but what was published at it lacks these tables.
         self.published.store(Arc::new(sequencer.head.clone()));
     }
 
     /// Replays an entry read from the ledger. Only while this node does not sequence.
-    pub(crate) fn replay(&self, txid: TxId, writes: &[MapWrites]) {
+    pub(crate) fn replay(&self, txid: TxId, writes: Vec<MapWrites>) {
         let mut sequencer = self.sequencer.lock();
         assert!(sequencer.view.is_none(), "replay happens before sequencing starts");
         assert_eq!(txid.seqno, sequencer.head.version.seqno + 1, "entries are replayed in order");
+        let previous = sequencer.head.version.view;
         sequencer.head.version = txid;
         for map in writes {
-            let state = sequencer.head.maps.entry(map.name.clone()).or_default();
+            let state = sequencer.head.maps.entry(map.name).or_default();
             for (key, value) in &map.writes {
                 state.apply(txid.seqno, key, value.as_ref());
             }
         }
         self.head_mark.store(mark_of(&sequencer.head), Ordering::Release);
         drop(sequencer);
-        self.note_view(txid);
+        if txid.view > previous {
+            self.note_view(txid);
+        }
     }
 
     /// Starts numbering transactions in `view`, after everything in the head.
@@ -380,12 +391,25 @@ impl Store {
         self.note_view(TxId::new(view, first));
     }
 
+    /// Opens `view` with a signature: its number is taken before anybody else can have one.
+    pub(crate) fn open_view_with_signature(&self, view: u64) -> TxId {
+        let mut sequencer = self.sequencer.lock();
+        assert!(view > sequencer.head.version.view, "a view is opened once, above all before it");
+        sequencer.view = Some(view);
+        let txid = sequencer.take_number(view);
+        self.head_mark.store(mark_of(&sequencer.head), Ordering::Release);
+        drop(sequencer);
+        self.note_view(txid);
+        txid
+    }
+
     /// Stops numbering: leadership is lost or the node is poisoned.
     pub(crate) fn stop_sequencing(&self) {
         self.sequencer.lock().view = None;
     }
 
     /// Undoes everything above `seqno`, which must not be below the commit point.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a lone node never rolls back"))]
     pub(crate) fn rollback(&self, seqno: u64) {
         let committed = self.committed().seqno;
         assert!(seqno >= committed, "a committed transaction is never undone");
@@ -393,7 +417,7 @@ impl Store {
         assert!(sequencer.view.is_none(), "sequencing stops before a rollback");
         while sequencer.undo.back().is_some_and(|undo| undo.txid.seqno > seqno) {
             let Some(undo) = sequencer.undo.pop_back() else { break };
-            for (name, version, keys) in undo.maps.into_iter().rev() {
+            for MapBefore { name, version, keys } in undo.maps.into_iter().rev() {
                 let state = sequencer.head.maps.entry(name).or_default();
                 for (key, before) in keys.into_iter().rev() {
                     state.undo(version, &key, before);
@@ -424,6 +448,13 @@ impl Store {
         drop(point);
         // Freed outside the lock.
         drop(forgotten);
+    }
+
+    /// Takes what a restart has replayed as committed up to `committed`.
+    pub(crate) fn compact_to(&self, committed: TxId) {
+        let mut point = self.commit_point.write();
+        assert!(committed.seqno >= point.committed.seqno, "the commit point never goes back");
+        point.committed = committed;
     }
 
     fn note_view(&self, first: TxId) {
@@ -457,7 +488,7 @@ impl Sequencer {
             for (key, value) in &map.writes {
                 before.push((key.clone(), state.apply(undo.txid.seqno, key, value.as_ref())));
             }
-            undo.maps.push((map.name.clone(), version, before));
+            undo.maps.push(MapBefore { name: map.name.clone(), version, keys: before });
         }
     }
 }

@@ -26,9 +26,6 @@ pub struct SealedEntry {
     pub leaf: Digest,
 }
 
-/// The entry ends its chunk (on signatures only).
-pub(crate) const FLAG_CHUNK_AFTER: u8 = 0x01;
-
 const HEADER_BYTES: usize = 8;
 const SEAL_BYTES: usize = 16 + 12;
 const PUBLIC_OFFSET: usize = HEADER_BYTES + SEAL_BYTES + 8;

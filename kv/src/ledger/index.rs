@@ -1,0 +1,140 @@
+//! Where entries lie: which chunk holds a seqno, and at which offset.
+//!
+//! Invariants
+//! * Chunks are contiguous from seqno 1; only the last one may be open.
+//! * The positions of a completed chunk are in its file, those of the open chunk here: memory grows
+//!   by a few words per chunk, not per entry.
+//! * `committed` never falls. Everything at or below it is durable and in its place.
+
+use parking_lot::RwLock;
+
+/// Where entries lie in the chunk files. Shared by the replica, which writes it, and by readers on
+/// other threads.
+#[derive(Default)]
+pub struct LedgerIndex {
+    state: RwLock<State>,
+}
+
+#[derive(Default)]
+struct State {
+    committed: u64,
+    chunks: Vec<CompletedChunk>,
+    open: Option<OpenChunk>,
+}
+
+/// A chunk with a position table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct CompletedChunk {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+    /// Where its entries end and the table begins, in bytes.
+    pub(crate) end: u32,
+}
+
+/// The chunk that is being written.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OpenChunk {
+    pub(crate) first: u64,
+    pub(crate) positions: Vec<u32>,
+    /// Where its entries end, in bytes.
+    pub(crate) end: u32,
+}
+
+/// Where one entry lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Location {
+    /// In an open chunk, between two offsets.
+    Open { first: u64, from: u32, to: u32 },
+    /// In a completed chunk, at an index of its position table.
+    Completed(CompletedChunk),
+}
+
+impl LedgerIndex {
+    /// The newest committed signature; everything at or below it can be read.
+    #[must_use]
+    pub fn committed(&self) -> u64 {
+        self.state.read().committed
+    }
+
+    pub(crate) fn set_committed(&self, seqno: u64) {
+        let mut state = self.state.write();
+        assert!(seqno >= state.committed, "the commit point never goes back");
+        state.committed = seqno;
+    }
+
+    /// Takes over what a restart found.
+    pub(crate) fn restore(&self, chunks: Vec<CompletedChunk>, open: Option<OpenChunk>) {
+        let mut state = self.state.write();
+        (state.chunks, state.open) = (chunks, open);
+    }
+
+    pub(crate) fn start_chunk(&self, first: u64, header_bytes: u32) {
+        let mut state = self.state.write();
+        assert!(state.open.is_none(), "the chunk before is complete");
+        let expected = state.chunks.last().map_or(1, |chunk| chunk.last + 1);
+        assert_eq!(first, expected, "chunks are contiguous");
+        state.open = Some(OpenChunk { first, positions: Vec::new(), end: header_bytes });
+    }
+
+    /// Adds entries of these sizes to the open chunk.
+    pub(crate) fn add(&self, sizes: &[u32]) {
+        let mut state = self.state.write();
+        let open = state.open.as_mut().expect("entries are added to an open chunk");
+        for size in sizes {
+            open.positions.push(open.end);
+            open.end += size;
+        }
+    }
+
+    /// Ends the open chunk and hands out its positions.
+    pub(crate) fn complete_chunk(&self) -> (CompletedChunk, Vec<u32>) {
+        let mut state = self.state.write();
+        let open = state.open.take().expect("an open chunk is completed");
+        assert!(!open.positions.is_empty(), "a chunk holds an entry");
+        let last = open.first + open.positions.len() as u64 - 1;
+        let chunk = CompletedChunk { first: open.first, last, end: open.end };
+        state.chunks.push(chunk);
+        (chunk, open.positions)
+    }
+
+    /// Where the entry at `seqno` lies, if it is committed.
+    pub(crate) fn locate(&self, seqno: u64) -> Option<Location> {
+        let state = self.state.read();
+        if seqno == 0 || seqno > state.committed {
+            return None;
+        }
+        if let Some(open) = &state.open
+            && seqno >= open.first
+        {
+            let position = (seqno - open.first) as usize;
+            let from = *open.positions.get(position)?;
+            let to = open.positions.get(position + 1).copied().unwrap_or(open.end);
+            return Some(Location::Open { first: open.first, from, to });
+        }
+        let chunk = state.chunks.partition_point(|chunk| chunk.last < seqno);
+        state.chunks.get(chunk).copied().map(Location::Completed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_found_in_the_open_and_in_completed_chunks() {
+        let index = LedgerIndex::default();
+        index.start_chunk(1, 8);
+        index.add(&[10, 20]);
+        let (chunk, positions) = index.complete_chunk();
+        assert_eq!(chunk, CompletedChunk { first: 1, last: 2, end: 38 });
+        assert_eq!(positions, [8, 18]);
+        index.start_chunk(3, 8);
+        index.add(&[5, 6]);
+        assert_eq!(index.locate(1), None, "nothing is committed");
+        index.set_committed(4);
+        assert_eq!(index.locate(2), Some(Location::Completed(chunk)));
+        assert_eq!(index.locate(3), Some(Location::Open { first: 3, from: 8, to: 13 }));
+        assert_eq!(index.locate(4), Some(Location::Open { first: 3, from: 13, to: 19 }));
+        assert_eq!((index.locate(0), index.locate(5)), (None, None));
+    }
+}
