@@ -90,8 +90,10 @@ pub const DISK_BATCHES_COUNT_MAX: usize = 64;
 pub const WAITERS_COUNT_MAX: usize = 200_000;
 /// Longest sleep of an idle core, in milliseconds.
 pub const CORE_IDLE_MS_MAX: u64 = 100;
-/// Sleep of the core between looks at the queue while somebody waits, in milliseconds.
+/// Sleep of the core while entries gather, in milliseconds.
 pub const CORE_GATHER_MS_MAX: u64 = 1;
+/// Looks of the core at an empty queue, while somebody waits, before it sleeps.
+pub const CORE_YIELDS_MAX: u32 = 64;
 /// Time a stopping node has to sign and sync what it has, in milliseconds.
 pub const CORE_STOP_MS_MAX: u64 = 10_000;
 /// Largest sealed identity file, in bytes.

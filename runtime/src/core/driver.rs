@@ -1,7 +1,7 @@
 //! The core's loop: what has happened goes into the replica, what it asks for comes out.
 //!
-//! While nobody waits, entries gather until a signature is due. While a sync runs, the core sleeps on
-//! its inbox rather than on the queue, so that writers do not pay for waking it.
+//! While nobody waits, or while a sync runs, entries gather: the core then sleeps on its inbox rather
+//! than on the queue, so that writers do not pay for waking it.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use affiant_kv::{DiskBatch, Effects, Event, Replica};
 
 use super::{Message, Shared, guarded};
 use crate::clock::{Clock, unix_seconds};
-use crate::limits::{CORE_GATHER_MS_MAX, CORE_IDLE_MS_MAX, CORE_STOP_MS_MAX};
+use crate::limits::{CORE_GATHER_MS_MAX, CORE_IDLE_MS_MAX, CORE_STOP_MS_MAX, CORE_YIELDS_MAX};
 use crate::log_fail;
 
 struct Driver {
@@ -27,6 +27,8 @@ struct Driver {
     /// When a stopping core gives up, on its clock.
     stop_by_ms: Option<u64>,
     abandoned: bool,
+    /// Rounds in which somebody waited and there was nothing to do.
+    fruitless: u32,
 }
 
 /// Starts the thread.
@@ -49,6 +51,7 @@ pub(super) fn spawn(
                 in_flight: 0,
                 stop_by_ms: None,
                 abandoned: false,
+                fruitless: 0,
             };
             driver.run();
         });
@@ -131,6 +134,7 @@ impl Driver {
         }
         for batch in self.effects.disk.drain(..) {
             self.in_flight += 1;
+            self.fruitless = 0;
             let sent = match self.batches.try_send(batch) {
                 Err(TrySendError::Full(batch)) => self.batches.send(batch).is_ok(),
                 Err(TrySendError::Disconnected(_)) => false,
@@ -172,22 +176,31 @@ impl Driver {
         self.in_flight == 0 && self.all_committed()
     }
 
-    fn sleep(&self) {
+    fn sleep(&mut self) {
         let waiting = self.shared.waiters.count() > 0 || self.stop_by_ms.is_some();
         if self.in_flight > 0 {
-            let mut inbox = self.shared.inbox.lock();
-            if inbox.messages.is_empty() {
-                inbox.core_waits_here = true;
-                let timeout = Duration::from_millis(CORE_GATHER_MS_MAX);
-                self.shared.inbox_filled.wait_for(&mut inbox, timeout);
-                inbox.core_waits_here = false;
+            self.shared.wait_for_message(Duration::from_millis(CORE_GATHER_MS_MAX));
+            return;
+        }
+        if waiting {
+            // An entry that somebody waits for has its number and is being sealed: a matter of
+            // microseconds.
+            self.fruitless += 1;
+            if self.fruitless <= CORE_YIELDS_MAX {
+                std::thread::yield_now();
+            } else {
+                self.shared.wait_for_message(Duration::from_millis(CORE_GATHER_MS_MAX));
             }
             return;
         }
-        let longest = if waiting { CORE_GATHER_MS_MAX } else { CORE_IDLE_MS_MAX };
+        self.fruitless = 0;
         let now = self.clock.now_ms();
-        let due = self.replica.next_due_ms().map_or(longest, |due| due.saturating_sub(now));
-        let timeout = Duration::from_millis(due.min(longest).max(1));
-        self.shared.committer.queue().wait(timeout);
+        let due = self.replica.next_due_ms().map(|due| due.saturating_sub(now));
+        let timeout = due.unwrap_or(CORE_IDLE_MS_MAX).clamp(1, CORE_IDLE_MS_MAX);
+        self.shared.committer.queue().wait(Duration::from_millis(timeout));
+        // Woken by the first entry of a run, most likely: nobody waits, so let the others gather.
+        if self.shared.waiters.count() == 0 && due != Some(0) {
+            self.shared.wait_for_message(Duration::from_millis(CORE_GATHER_MS_MAX));
+        }
     }
 }

@@ -13,6 +13,7 @@ mod waiters;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use affiant_kv::{Committer, Disk, DiskError, Effects, Replica};
 use parking_lot::{Condvar, Mutex};
@@ -22,7 +23,7 @@ use crate::error::{RuntimeError, RuntimeResult};
 use crate::log_fatal;
 
 pub use waiters::CommitNotice;
-pub(crate) use waiters::Waiters;
+pub(crate) use waiters::{Reply, Waiters};
 
 /// What other threads tell the core.
 pub(crate) enum Message {
@@ -78,6 +79,27 @@ impl Shared {
         } else {
             drop(inbox);
             self.committer.queue().wake();
+        }
+    }
+
+    /// Somebody has begun to wait for commit: wakes the core, wherever it sleeps.
+    pub(crate) fn hurry(&self) {
+        let inbox = self.inbox.lock();
+        if inbox.core_waits_here {
+            self.inbox_filled.notify_one();
+        } else {
+            drop(inbox);
+            self.committer.queue().wake();
+        }
+    }
+
+    /// Sleeps until there is a message or somebody hurries; for the core only.
+    fn wait_for_message(&self, timeout: Duration) {
+        let mut inbox = self.inbox.lock();
+        if inbox.messages.is_empty() {
+            inbox.core_waits_here = true;
+            self.inbox_filled.wait_for(&mut inbox, timeout);
+            inbox.core_waits_here = false;
         }
     }
 

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::SyncSender;
 
 use affiant_kv::{ReceiptParts, Store, TxStatus};
 use affiant_proof::TxId;
@@ -31,10 +32,32 @@ pub enum CommitNotice {
     Failed(String),
 }
 
+/// Where the notice goes.
+pub(crate) enum Reply {
+    /// To an asynchronous task.
+    Task(oneshot::Sender<CommitNotice>),
+    /// To a thread that waits for it.
+    Thread(SyncSender<CommitNotice>),
+}
+
+impl Reply {
+    /// Whoever hung up does not want to know.
+    fn send(self, notice: CommitNotice) {
+        match self {
+            Self::Task(sender) => drop(sender.send(notice)),
+            Self::Thread(sender) => drop(sender.try_send(notice)),
+        }
+    }
+
+    fn is_closed(&self) -> bool {
+        matches!(self, Self::Task(sender) if sender.is_closed())
+    }
+}
+
 struct Waiter {
     txid: TxId,
     want_receipt: bool,
-    sender: oneshot::Sender<CommitNotice>,
+    reply: Reply,
 }
 
 #[derive(Default)]
@@ -50,14 +73,14 @@ pub(crate) struct Waiters {
 }
 
 impl Waiters {
-    /// Adds a waiter. The second value says whether it is the first, so that the core must be woken.
+    /// Adds a waiter. Returns whether it is the first, so that the core must be woken.
     pub(crate) fn register(
         &self,
         store: &Store,
         txid: TxId,
         want_receipt: bool,
-    ) -> (oneshot::Receiver<CommitNotice>, bool) {
-        let (sender, receiver) = oneshot::channel();
+        reply: Reply,
+    ) -> bool {
         let mut state = self.state.lock();
         let settled = match (store.status(txid), &state.failed) {
             (TxStatus::Committed, _) => Some(CommitNotice::Committed { receipt: None }),
@@ -70,13 +93,12 @@ impl Waiters {
         };
         if let Some(notice) = settled {
             drop(state);
-            // The receiver is in our hands.
-            let _ = sender.send(notice);
-            return (receiver, false);
+            reply.send(notice);
+            return false;
         }
         let first = self.count.fetch_add(1, Ordering::AcqRel) == 0;
-        state.by_seqno.entry(txid.seqno).or_default().push(Waiter { txid, want_receipt, sender });
-        (receiver, first)
+        state.by_seqno.entry(txid.seqno).or_default().push(Waiter { txid, want_receipt, reply });
+        first
     }
 
     /// How many wait.
@@ -100,7 +122,7 @@ impl Waiters {
         drop(state);
         for waiter in settled.into_values().flatten() {
             self.count.fetch_sub(1, Ordering::AcqRel);
-            if waiter.sender.is_closed() {
+            if waiter.reply.is_closed() {
                 continue;
             }
             let notice = if store.status(waiter.txid) == TxStatus::Committed {
@@ -110,8 +132,7 @@ impl Waiters {
             } else {
                 CommitNotice::Invalid
             };
-            // Whoever hung up does not want to know.
-            let _ = waiter.sender.send(notice);
+            waiter.reply.send(notice);
         }
     }
 
@@ -123,7 +144,7 @@ impl Waiters {
         drop(state);
         for waiter in all.into_values().flatten() {
             self.count.fetch_sub(1, Ordering::AcqRel);
-            let _ = waiter.sender.send(CommitNotice::Failed(reason.to_owned()));
+            waiter.reply.send(CommitNotice::Failed(reason.to_owned()));
         }
     }
 
@@ -138,13 +159,23 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
+    fn register(
+        waiters: &Waiters,
+        store: &Store,
+        seqno: u64,
+    ) -> (oneshot::Receiver<CommitNotice>, bool) {
+        let (sender, receiver) = oneshot::channel();
+        let first = waiters.register(store, TxId::new(2, seqno), true, Reply::Task(sender));
+        (receiver, first)
+    }
+
     #[test]
     fn every_waiter_hears_once() {
         let store = Store::new();
         let waiters = Waiters::default();
-        let (mut first, woke) = waiters.register(&store, TxId::new(2, 5), true);
+        let (mut first, woke) = register(&waiters, &store, 5);
         assert!(woke);
-        let (mut second, woke) = waiters.register(&store, TxId::new(2, 9), false);
+        let (mut second, woke) = register(&waiters, &store, 9);
         assert!(!woke);
         assert!(first.try_recv().is_err());
         // The store has committed nothing, so what is resolved below the point is invalid.
@@ -153,11 +184,26 @@ mod tests {
         assert!(second.try_recv().is_err());
         assert_eq!(waiters.count(), 1);
         waiters.fail("the disk is full");
-        assert!(
-            matches!(second.try_recv().unwrap(), CommitNotice::Failed(why) if why.contains("full"))
-        );
-        let (mut late, woke) = waiters.register(&store, TxId::new(2, 10), false);
+        let notice = second.try_recv().unwrap();
+        assert!(matches!(notice, CommitNotice::Failed(why) if why.contains("full")));
+        let (mut late, woke) = register(&waiters, &store, 10);
         assert!(!woke && waiters.count() == 0);
         assert!(matches!(late.try_recv().unwrap(), CommitNotice::Failed(_)));
+    }
+
+    #[test]
+    fn who_hung_up_is_passed_over() {
+        let store = Store::new();
+        let waiters = Waiters::default();
+        drop(register(&waiters, &store, 5));
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        waiters.register(&store, TxId::new(2, 5), false, Reply::Thread(sender));
+        let mut receipts = 0;
+        waiters.resolve(&store, TxId::new(2, 6), |_| {
+            receipts += 1;
+            None
+        });
+        assert!(matches!(receiver.recv().unwrap(), CommitNotice::Invalid));
+        assert_eq!((waiters.count(), receipts), (0, 0));
     }
 }

@@ -11,6 +11,7 @@ mod start;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::sync_channel;
 
 use affiant_kv::{
     CommitOutcome, Committer, LedgerReader, ReceiptParts, Snapshot, Store, Tx, TxStatus,
@@ -19,7 +20,7 @@ use affiant_proof::TxId;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::core::{CommitNotice, Core, Message};
+use crate::core::{CommitNotice, Core, Message, Reply};
 use crate::error::{RuntimeError, RuntimeResult};
 use crate::tables::{self, ServiceInfo, ServiceStatus};
 use identity::NodeIdentity;
@@ -94,19 +95,23 @@ impl Node {
         txid: TxId,
         want_receipt: bool,
     ) -> oneshot::Receiver<CommitNotice> {
-        let (receiver, first) = self.core.shared.waiters.register(self.store(), txid, want_receipt);
-        if first {
-            self.committer.queue().wake();
-        }
+        let (sender, receiver) = oneshot::channel();
+        self.register(txid, want_receipt, Reply::Task(sender));
         receiver
     }
 
-    /// Waits for a transaction's commit on this thread, which must not drive asynchronous tasks.
+    /// Waits for a transaction's commit on this thread.
     #[must_use]
     pub fn wait_committed_blocking(&self, txid: TxId) -> CommitNotice {
-        self.wait_committed(txid, false)
-            .blocking_recv()
-            .unwrap_or_else(|_| CommitNotice::Failed("the node has stopped".to_owned()))
+        let (sender, receiver) = sync_channel(1);
+        self.register(txid, false, Reply::Thread(sender));
+        receiver.recv().unwrap_or_else(|_| CommitNotice::Failed("the node has stopped".to_owned()))
+    }
+
+    fn register(&self, txid: TxId, want_receipt: bool, reply: Reply) {
+        if self.core.shared.waiters.register(self.store(), txid, want_receipt, reply) {
+            self.core.shared.hurry();
+        }
     }
 
     /// The receipt of a transaction. Reads files: not for threads that must not block.

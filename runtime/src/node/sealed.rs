@@ -141,17 +141,23 @@ pub(crate) fn exists(disk: &dyn Disk, state_directory: &str) -> RuntimeResult<bo
     Ok(disk.list(state_directory)?.iter().any(|name| name == FILE_NAME))
 }
 
-/// Puts an identity that has no ledger out of the way, without destroying it.
-pub(crate) fn set_aside(disk: &mut dyn Disk, state_directory: &str) -> RuntimeResult<String> {
+/// Puts everything in the state directory out of the way, without destroying it. Returns whether
+/// there was anything.
+pub(crate) fn set_aside(disk: &mut dyn Disk, state_directory: &str) -> RuntimeResult<bool> {
     let names = disk.list(state_directory)?;
-    let free = (1_u32..)
-        .map(|number| format!("{FILE_NAME}.superseded_{number}"))
-        .find(|name| !names.contains(name))
-        .unwrap_or_else(|| format!("{FILE_NAME}.superseded"));
-    let to = format!("{state_directory}/{free}");
-    disk.rename(&path_in(state_directory), &to)?;
-    disk.sync_dir(state_directory)?;
-    Ok(to)
+    let mark = |number: u32| format!(".superseded_{number}");
+    let taken = |number: u32| names.iter().any(|name| name.ends_with(&mark(number)));
+    let Some(suffix) = (1..).find(|number| !taken(*number)).map(mark) else { return Ok(false) };
+    let mut moved = false;
+    for name in names.iter().filter(|name| !name.contains(".superseded_")) {
+        let from = format!("{state_directory}/{name}");
+        disk.rename(&from, &format!("{from}{suffix}"))?;
+        moved = true;
+    }
+    if moved {
+        disk.sync_dir(state_directory)?;
+    }
+    Ok(moved)
 }
 
 /// Seals `plain` and writes it durably.

@@ -32,14 +32,20 @@ pub(super) fn start(settings: NodeSettings) -> RuntimeResult<Node> {
     let open_disk = settings.storage.opener()?;
     let mut disk = open_disk()?;
     let empty = disk.list(&settings.ledger_directory)?.is_empty();
+    // A sealed identity without a ledger: the process ended before its service had an entry, or the
+    // ledger was lost, which the consensus record tells.
+    let interrupted = empty && sealed::exists(&*disk, &settings.state_directory)?;
     let directory = || settings.ledger_directory_configured.clone();
     match (settings.start, empty) {
         (StartMode::New, false) => Err(RuntimeError::LedgerNotEmpty { directory: directory() }),
-        (StartMode::Resume, true) => Err(RuntimeError::NothingToResume { directory: directory() }),
-        (StartMode::New | StartMode::ResumeOrNew, true) => {
+        (StartMode::New, true) => create(settings, disk.as_mut(), &open_disk),
+        (StartMode::Resume, true) if !interrupted => {
+            Err(RuntimeError::NothingToResume { directory: directory() })
+        }
+        (StartMode::ResumeOrNew, true) if !interrupted => {
             create(settings, disk.as_mut(), &open_disk)
         }
-        (StartMode::Resume | StartMode::ResumeOrNew, false) => {
+        (StartMode::Resume | StartMode::ResumeOrNew, _) => {
             resume(settings, disk.as_mut(), &open_disk)
         }
     }
@@ -53,9 +59,12 @@ fn create(
     check_threshold(&settings)?;
     let unix_s = unix_seconds();
     let identity = NodeIdentity::generate(&settings, unix_s)?;
-    if sealed::exists(disk, &settings.state_directory)? {
-        let to = sealed::set_aside(disk, &settings.state_directory)?;
-        log_fail!("node", "A sealed identity without a ledger was there; it is kept as {to}");
+    if sealed::set_aside(disk, &settings.state_directory)? {
+        log_fail!(
+            "node",
+            "{} held the state of a service without a ledger; it was set aside",
+            settings.state_directory
+        );
     }
     let bytes = identity.to_bytes()?;
     sealed::write(disk, &settings.state_directory, &*settings.sealing, &bytes)?;
@@ -119,7 +128,7 @@ fn resume(
     let startup_seqno = found.last.seqno;
     let node = parts.launch(settings, identity, replica, effects, open_disk, startup_seqno)?;
     node.wait_for_view()?;
-    node.refresh_row()?;
+    node.refresh_rows(found.last)?;
     log_info!("node", "Node {} resumes its service", node.node_id());
     Ok(node)
 }
@@ -215,15 +224,21 @@ impl Parts {
 
 impl Node {
     /// Commits a transaction of the node's own and waits until it is durable.
-    fn commit_own(&self, what: &str, tx: Tx) -> RuntimeResult<Option<TxId>> {
+    fn commit_own(&self, what: &str, tx: Tx) -> RuntimeResult<()> {
+        match self.commit(tx) {
+            CommitOutcome::Sequenced(txid) => self.wait_own(what, txid),
+            CommitOutcome::ReadOnly(_) => Ok(()),
+            other => {
+                let reason = format!("{what} was not accepted: {other:?}");
+                Err(RuntimeError::Stopped { reason })
+            }
+        }
+    }
+
+    fn wait_own(&self, what: &str, txid: TxId) -> RuntimeResult<()> {
         let stopped = |reason: String| RuntimeError::Stopped { reason };
-        let txid = match self.commit(tx) {
-            CommitOutcome::Sequenced(txid) => txid,
-            CommitOutcome::ReadOnly(_) => return Ok(None),
-            other => return Err(stopped(format!("{what} was not accepted: {other:?}"))),
-        };
         match self.wait_committed_blocking(txid) {
-            CommitNotice::Committed { .. } => Ok(Some(txid)),
+            CommitNotice::Committed { .. } => Ok(()),
             CommitNotice::Invalid => Err(stopped(format!("{what} was rolled back"))),
             CommitNotice::Failed(reason) => Err(stopped(format!("{what}: {reason}"))),
         }
@@ -285,15 +300,18 @@ impl Node {
         Ok(())
     }
 
-    /// Writes the node's row and certificate where they are not what the ledger has; and the first
-    /// transactions, where a crash came before them.
-    fn refresh_row(&self) -> RuntimeResult<()> {
+    /// Writes what the ledger lacks: the first transactions, where a crash came before them, and the
+    /// node's row and certificate, where they have changed.
+    fn refresh_rows(&self, last: TxId) -> RuntimeResult<()> {
+        if let Some(view) = self.store().sequencing_view().filter(|_| last.seqno > 0) {
+            // The signature that opens the view commits everything before it.
+            self.wait_own("the opening of the view", TxId::new(view, last.seqno + 1))?;
+        }
         if self.service().is_none() {
             self.write_genesis()?;
         }
-        if self.service_status() == Some(tables::ServiceStatus::Opening)
-            && self.settings.service.open
-        {
+        let opening = self.service_status() == Some(tables::ServiceStatus::Opening);
+        if opening && self.settings.service.open {
             self.open_at_once()?;
         }
         let mut tx = self.begin();
