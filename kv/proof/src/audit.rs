@@ -114,6 +114,7 @@ struct Tables<'a> {
     service_info: Option<MapView<'a>>,
     nodes_info: Option<MapView<'a>>,
     node_certificates: Option<MapView<'a>>,
+    endorsement: Option<MapView<'a>>,
 }
 
 impl Auditor {
@@ -307,6 +308,9 @@ impl Auditor {
         }
         if let Some(map) = &tables.service_info {
             self.identities.service_info(txid, map, &mut self.journal);
+        }
+        if let Some(map) = &tables.endorsement {
+            self.identities.endorsement(map, &mut self.journal);
         }
         if is_signature {
             self.check_signature(entry, &tables);
@@ -535,6 +539,7 @@ impl<'a> Tables<'a> {
             (tables::SERVICE_INFO, &mut self.service_info),
             (tables::NODES_INFO, &mut self.nodes_info),
             (tables::NODES_ENDORSED_CERTIFICATES, &mut self.node_certificates),
+            (tables::SERVICE_ENDORSEMENT, &mut self.endorsement),
         ] {
             if map.name() == name.as_bytes() {
                 *slot = Some(map);

@@ -6,9 +6,14 @@
 //! new signature is made. Encoders write CCF's bytes exactly; the decoder refuses whatever could
 //! have been written in another way.
 
+mod endorsement;
 mod header;
 mod receipt;
 
+pub use endorsement::{
+    Endorsement, EndorsementRecord, Epoch, encode_endorsement_protected, encode_sign1_attached,
+    verify_endorsement,
+};
 pub use header::{Algorithm, SignedHeader, encode_protected};
 pub use receipt::{InclusionProof, cose_receipt, parse_inclusion_proofs};
 

@@ -26,6 +26,8 @@ pub use cert::{Certificate, verify_chain};
 pub use digest::{Digest, DigestParseError, to_hex};
 pub use error::ProofError;
 pub use key::PublicKey;
-pub use receipt::{ExpectedClaims, Receipt, VerifyOptions, verify_cose, verify_json};
+pub use receipt::{
+    ExpectedClaims, Receipt, VerifyOptions, verify_cose, verify_cose_endorsed, verify_json,
+};
 pub use txid::{TxId, TxIdParseError};
 pub use verdict::{Check, Outcome, Verdict};

@@ -5,7 +5,7 @@
 
 mod verify;
 
-pub use verify::{ExpectedClaims, VerifyOptions, verify_cose, verify_json};
+pub use verify::{ExpectedClaims, VerifyOptions, verify_cose, verify_cose_endorsed, verify_json};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

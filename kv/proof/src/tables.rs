@@ -20,6 +20,9 @@ pub const NODES_INFO: &str = "public:ccf.gov.nodes.info";
 /// The certificates of the nodes, issued by the service.
 pub const NODES_ENDORSED_CERTIFICATES: &str = "public:ccf.gov.nodes.endorsed_certificates";
 
+/// The service's vouching for the service before it, or for itself.
+pub const SERVICE_ENDORSEMENT: &str = "public:ccf.internal.previous_service_identity_endorsement";
+
 /// A value of the table [`SIGNATURES`]: the node's signature over the root of all entries before
 /// this one. The fields are in the order in which CCF writes them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

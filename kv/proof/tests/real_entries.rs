@@ -4,10 +4,14 @@
 mod common;
 
 use affiant_proof::claims::EvidenceKey;
-use affiant_proof::cose::{self, Algorithm, Sign1, encode_protected, encode_sign1};
+use affiant_proof::cose::{
+    self, Algorithm, EndorsementRecord, Epoch, Sign1, encode_protected, encode_sign1,
+};
 use affiant_proof::entry::{self, EntryKind, EntryView, SINGLETON_KEY, encode};
 use affiant_proof::merkle::Tree;
-use affiant_proof::{Digest, TxId};
+use affiant_proof::{Digest, PublicKey, TxId, tables};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 const SIGNATURES: &[u8] = b"public:ccf.internal.signatures";
 const COSE_SIGNATURES: &[u8] = b"public:ccf.internal.cose_signatures";
@@ -124,6 +128,40 @@ fn real_cose_signatures_re_encode_byte_for_byte() {
         }
     }
     assert!(seen == 0 || seen >= 13, "{seen}");
+}
+
+#[test]
+fn real_endorsements_re_encode_byte_for_byte_and_verify() {
+    let mut seen = 0;
+    for (service, chunks) in common::fixture_ledgers() {
+        let mut key = None;
+        for chunk in &chunks {
+            each_entry(chunk, |entry| {
+                if let Some(info) = table(&entry, tables::SERVICE_INFO.as_bytes()) {
+                    let info: serde_json::Value = serde_json::from_slice(info).unwrap();
+                    key = Some(PublicKey::from_pem(info["cert"].as_str().unwrap()).unwrap());
+                }
+                let name = tables::SERVICE_ENDORSEMENT.as_bytes();
+                let Some(value) = table(&entry, name) else { return };
+                let record = EndorsementRecord::parse(value).unwrap();
+                assert_eq!(record.to_json(), value, "{service}");
+                let key = key.as_ref().unwrap();
+                let endorsed = record.verify(key).unwrap();
+                assert_eq!(&endorsed.key, key, "a service that endorses itself");
+                assert_eq!(endorsed.epoch, Epoch { from: TxId::new(2, 1), to: None });
+                let message = STANDARD.decode(&record.endorsement).unwrap();
+                let sign1 = Sign1::parse(&message).unwrap();
+                let issued_at = sign1.header().unwrap().issued_at.unwrap().try_into().unwrap();
+                let protected =
+                    cose::encode_endorsement_protected(key.algorithm(), issued_at, &endorsed.epoch);
+                let payload = key.spki_der();
+                let again = cose::encode_sign1_attached(&protected, payload, sign1.signature);
+                assert_eq!(again, message, "{service}");
+                seen += 1;
+            });
+        }
+    }
+    assert!(seen == 0 || seen == 2, "{seen}");
 }
 
 #[test]

@@ -7,14 +7,14 @@ use std::fs;
 
 use affiant_proof::chunk::ChunkView;
 use affiant_proof::claims::EvidenceKey;
-use affiant_proof::cose::{self, InclusionProof, cose_receipt};
+use affiant_proof::cose::{self, Epoch, InclusionProof, cose_receipt};
 use affiant_proof::entry::{EntryView, SINGLETON_KEY};
 use affiant_proof::merkle::{Step, Tree};
 use affiant_proof::receipt::{LeafComponents, ProofStep, Receipt, SignedRoot};
 use affiant_proof::tables::RootSignature;
 use affiant_proof::{
     Certificate, Digest, ExpectedClaims, Outcome, PublicKey, TxId, Verdict, VerifyOptions,
-    verify_cose, verify_json,
+    verify_cose, verify_cose_endorsed, verify_json,
 };
 
 struct Recorded {
@@ -198,9 +198,8 @@ struct Material {
     txid: TxId,
 }
 
-/// Cuts the receipt of the entry at `seqno` from a real ledger. The evidence text is not in the
-/// ledger, so the proof's leaf is rebuilt from a tree that holds an evidence of our own making;
-/// for a real signature the leaf must stay, hence `evidence` is only used when it matches.
+/// Cuts the material from a real ledger. The evidence text is not in a ledger, and without the
+/// ledger secret nobody can make it: it stays empty here.
 fn material(seqno: u64) -> Option<Material> {
     let chunks = common::fixture_ledger("acme_containing_service")?;
     let mut tree = Tree::new();
@@ -364,4 +363,51 @@ fn real_cose_signatures_verify_with_the_service_key_only() {
     let other = sign1.to_be_signed(&Digest::ZERO.0);
     assert!(key.verify_cose("root", &other, sign1.signature).is_err());
     assert_eq!(sign1.header().unwrap().key_id, Some(key.key_id().as_bytes()));
+}
+
+/// An endorsement of `old` by `new`, for the transactions of `epoch`.
+fn endorse(new: &p256::ecdsa::SigningKey, old: &PublicKey, epoch: &Epoch) -> Vec<u8> {
+    use p256::ecdsa::signature::hazmat::PrehashSigner as _;
+    use sha2::Digest as _;
+
+    let protected =
+        cose::encode_endorsement_protected(public_key(new).algorithm(), 1_900_000_000, epoch);
+    let signed = cose::to_be_signed(&protected, old.spki_der());
+    let signature: p256::ecdsa::Signature =
+        new.sign_prehash(&sha2::Sha256::digest(signed)).unwrap();
+    cose::encode_sign1_attached(&protected, old.spki_der(), &signature.to_bytes())
+}
+
+#[test]
+fn cose_receipts_verify_over_the_endorsements_of_later_services() {
+    let OurService { key, receipt, .. } = our_service();
+    let [second, third] =
+        [8, 9].map(|seed| p256::ecdsa::SigningKey::from_slice(&[seed; 32]).unwrap());
+    let epoch = |from, to| Epoch { from, to: Some((to, Digest::of(b"last root"))) };
+    let first_epoch = epoch(TxId::new(2, 1), TxId::new(2, 7));
+    let oldest = endorse(&second, &key, &first_epoch);
+    let middle = endorse(&third, &public_key(&second), &epoch(TxId::new(4, 8), TxId::new(4, 20)));
+    let trusted = public_key(&third);
+    let verify = |endorsements: &[&[u8]]| {
+        verify_cose_endorsed(&receipt, endorsements, &trusted, ExpectedClaims::Any)
+    };
+    let verdict = verify(&[&middle, &oldest]);
+    assert!(verdict.is_valid(), "{verdict}");
+    assert_eq!(outcome(&verdict, "endorsements"), Outcome::Passed);
+    assert_eq!(outcome(&verdict, "epoch"), Outcome::Passed);
+    assert!(!verify(&[]).is_valid());
+    assert!(!verify(&[&oldest, &middle]).is_valid(), "newest first");
+    assert!(!verify(&[&middle]).is_valid());
+    assert!(!verify(&vec![&middle[..]; 100]).is_valid());
+
+    let earlier = epoch(TxId::new(2, 1), TxId::new(2, 4));
+    let too_early = endorse(&second, &key, &earlier);
+    let verdict = verify(&[&middle, &too_early]);
+    assert_eq!(outcome(&verdict, "epoch"), Outcome::Failed, "{verdict}");
+    assert!(!verdict.is_valid());
+    for at in 0..oldest.len() {
+        let mut altered = oldest.clone();
+        altered[at] ^= 0x01;
+        assert!(!verify(&[&middle, &altered]).is_valid(), "byte {at}");
+    }
 }

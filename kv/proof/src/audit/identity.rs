@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Journal;
 use super::report::ServicePeriod;
 use crate::cert::Certificate;
+use crate::cose::EndorsementRecord;
 use crate::entry::{MapView, SINGLETON_KEY};
 use crate::limits::{AUDIT_NODES_MAX, AUDIT_SERVICES_MAX};
 use crate::tables::{NodeInfo, ServiceInfo};
@@ -12,6 +13,7 @@ use crate::{ProofError, TxId};
 
 const SERVICE: &str = "service";
 const NODE: &str = "node";
+const ENDORSEMENT: &str = "endorsement";
 
 const OPENING: &str = "Opening";
 const OPEN: &str = "Open";
@@ -116,6 +118,26 @@ impl Identities {
                     SERVICE,
                     format!("the service key changes in status {to}, outside of a recovery"),
                 );
+            }
+        }
+    }
+
+    /// Checks that the service in force vouches for a service of this ledger.
+    pub(super) fn endorsement(&self, map: &MapView<'_>, journal: &mut Journal) {
+        let (Some(value), Some(service)) = (map.value(&SINGLETON_KEY), &self.service) else {
+            journal.error(ENDORSEMENT, "it has no value, or no service is recorded before it");
+            return;
+        };
+        let verified = EndorsementRecord::parse(value)
+            .and_then(|record| record.verify(service.cert.public_key()));
+        match verified {
+            Err(error) => journal.error(ENDORSEMENT, error.to_string()),
+            Ok(endorsed) => {
+                let key_id = endorsed.key.key_id();
+                if !self.periods.iter().any(|period| period.key_id == key_id) {
+                    let text = format!("it vouches for key {key_id}, which this ledger never had");
+                    journal.warning(ENDORSEMENT, text);
+                }
             }
         }
     }

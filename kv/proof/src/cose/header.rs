@@ -3,14 +3,14 @@
 use crate::cbor::{self, Label, Reader};
 use crate::{ProofError, TxId};
 
-const ALGORITHM: i64 = 1;
+pub(super) const ALGORITHM: i64 = 1;
 const KEY_ID: i64 = 4;
-const CWT_CLAIMS: i64 = 15;
+pub(super) const CWT_CLAIMS: i64 = 15;
 const VERIFIABLE_DATA_STRUCTURE: i64 = 395;
 const CLAIM_ISSUER: i64 = 1;
 const CLAIM_SUBJECT: i64 = 2;
-const CLAIM_ISSUED_AT: i64 = 6;
-const CCF: &str = "ccf.v1";
+pub(super) const CLAIM_ISSUED_AT: i64 = 6;
+pub(super) const CCF: &str = "ccf.v1";
 const CCF_TXID: &str = "txid";
 
 /// The verifiable data structure of these ledgers: CCF_LEDGER_SHA256.

@@ -6,7 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 use super::{LeafComponents, Receipt, digest};
 use crate::cert::{Certificate, verify_chain};
 use crate::claims::{self, parse_commit_evidence};
-use crate::cose::{InclusionProof, Sign1, SignedHeader, parse_inclusion_proofs};
+use crate::cose::{
+    InclusionProof, Sign1, SignedHeader, parse_inclusion_proofs, verify_endorsement,
+};
 use crate::key::PublicKey;
 use crate::limits::{CERTIFICATE_BYTES_MAX, ENDORSEMENTS_MAX};
 use crate::verdict::{SIGNATURE, Verdict};
@@ -22,6 +24,8 @@ const VALIDITY: &str = "validity";
 const KEY_ID: &str = "key id";
 const DATA_STRUCTURE: &str = "data structure";
 const ORDER: &str = "order";
+const ENDORSEMENTS: &str = "endorsements";
+const EPOCH: &str = "epoch";
 
 /// What the caller expects the receipt to attest beside the transaction itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -233,6 +237,44 @@ fn certificates(pem: &str) -> Result<Vec<Certificate>, ProofError> {
     }
     let blocks = pem.split_inclusive(END).filter(|block| !block.trim().is_empty());
     blocks.map(|block| Certificate::from_pem(&format!("{}\n", block.trim()))).collect()
+}
+
+/// Verifies a COSE receipt that may be older than recoveries of the service. `endorsements` lead
+/// from the trusted key back: the first is signed by it, each next one by the key that the one
+/// before endorsed. The last endorsed key must have signed the receipt, in its epoch.
+pub fn verify_cose_endorsed(
+    receipt: &[u8],
+    endorsements: &[&[u8]],
+    trusted_key: &PublicKey,
+    claims: ExpectedClaims<'_>,
+) -> Verdict {
+    let mut key = trusted_key.clone();
+    let mut epoch = None;
+    let walked = if endorsements.len() > ENDORSEMENTS_MAX {
+        let (found, limit) = (endorsements.len() as u64, ENDORSEMENTS_MAX as u64);
+        Err(ProofError::TooLarge { what: "number of endorsements", found, limit })
+    } else {
+        endorsements.iter().try_for_each(|sign1| {
+            let endorsed = verify_endorsement(sign1, &key)?;
+            key = endorsed.key;
+            epoch = Some(endorsed.epoch);
+            Ok(())
+        })
+    };
+    let mut verdict = verify_cose(receipt, &key, claims);
+    verdict.record(ENDORSEMENTS, walked, |()| {
+        format!("{} endorsements lead from the trusted key to {}", endorsements.len(), key.key_id())
+    });
+    match (epoch, verdict.txid) {
+        (Some(epoch), Some(txid)) if epoch.contains(txid) => {
+            verdict.passed(EPOCH, format!("{txid} lies in the epoch of the key that signed it"));
+        }
+        (Some(_), Some(txid)) => {
+            verdict.failed(EPOCH, format!("{txid} lies outside of the epoch of the key"));
+        }
+        _ => verdict.skipped(EPOCH, "no endorsement, or no transaction id, to compare"),
+    }
+    verdict
 }
 
 /// Verifies a COSE receipt with the service key that the caller trusts.
