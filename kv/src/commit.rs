@@ -62,6 +62,15 @@ enum Slot {
     Signature,
 }
 
+impl Slot {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Sealed(entry) => entry.bytes.len(),
+            Self::Awaited | Self::Signature => 0,
+        }
+    }
+}
+
 /// Queued bytes at which the core is woken at once.
 const WAKE_BYTES: usize = 1 << 20;
 /// Queued entries at which the core is woken at once.
@@ -116,15 +125,17 @@ impl SealedQueue {
     /// Takes the entries before the first number that is still being sealed.
     pub fn drain(&self) -> Vec<SealedEntry> {
         let mut state = self.state.lock();
-        let mut taken = Vec::new();
-        while let Some(slot) = state.slots.pop_front_if(|slot| !matches!(slot, Slot::Awaited)) {
-            state.next += 1;
-            if let Slot::Sealed(entry) = slot {
-                state.bytes -= entry.bytes.len();
-                taken.push(entry);
-            }
-        }
-        taken
+        let awaited = state.slots.iter().position(|slot| matches!(slot, Slot::Awaited));
+        let rest = awaited.map(|position| state.slots.split_off(position)).unwrap_or_default();
+        let ready = core::mem::replace(&mut state.slots, rest);
+        state.next += ready.len() as u64;
+        state.bytes = state.slots.iter().map(Slot::bytes).sum();
+        drop(state);
+        let sealed = ready.into_iter().filter_map(|slot| match slot {
+            Slot::Sealed(entry) => Some(entry),
+            Slot::Awaited | Slot::Signature => None,
+        });
+        sealed.collect()
     }
 
     /// Wakes the core at once: somebody waits for commit, or an event came.

@@ -15,6 +15,7 @@ mod ledger;
 pub mod limits;
 mod map;
 mod name;
+mod ordered;
 mod replica;
 mod seal;
 mod sidecar;

@@ -11,6 +11,8 @@ pub const ENTRY_BYTES_MAX: usize = 1 << 30;
 /// Default bound on sequenced but uncommitted transactions; beyond it the store refuses with
 /// [`crate::CommitOutcome::TooManyPending`].
 pub const UNCOMMITTED_COUNT_MAX_DEFAULT: usize = 10_000;
+/// Default bound on the bytes that sequenced but uncommitted transactions have written.
+pub const UNCOMMITTED_BYTES_MAX_DEFAULT: usize = 1 << 28;
 /// Default number of entries after which a signature is due.
 pub const SIGNATURE_ENTRIES_MAX_DEFAULT: u64 = 5_000;
 /// Default age of the oldest unsigned entry at which a signature is due, in milliseconds.

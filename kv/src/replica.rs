@@ -117,8 +117,10 @@ impl Replica {
         if self.poisoned {
             return;
         }
-        // Those who waited for the last commit point have had their receipts by now.
-        self.history.forget_below(self.committed);
+        if effects.committed.is_empty() {
+            // Those who waited for the last commit point have had their receipts.
+            self.history.forget_below(self.committed);
+        }
         let outcome = self.take_in(event, effects).and_then(|()| self.advance(effects));
         match outcome {
             Ok(()) => {}
@@ -134,14 +136,15 @@ impl Replica {
         waiting.then(|| self.unsigned.since_ms.saturating_add(self.config.signature_delay_ms))
     }
 
-    /// The path of the entry at `seqno` to a root that the last step reported as committed.
+    /// The path of the entry at `seqno` to a root that is in [`Effects::committed`]: until a step sees
+    /// them drained, everything since the commit point before is kept.
     #[must_use]
     pub fn path_for(&self, seqno: u64, root: &SignedRoot) -> Option<MerklePath> {
         self.history.path(seqno, root.txid.seqno)
     }
 
-    /// The receipt of the entry at `seqno`, if the last step reported its commit by `root`. Later it
-    /// is to be had from a [`crate::LedgerReader`].
+    /// The receipt of the entry at `seqno` under a root that is in [`Effects::committed`], as
+    /// [`Self::path_for`]. Later it is to be had from a [`crate::LedgerReader`].
     #[must_use]
     pub fn receipt_for(&self, seqno: u64, root: &Arc<SignedRoot>) -> Option<ReceiptParts> {
         self.history.receipt(seqno, root, &*self.sealer)

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use affiant_proof::{Certificate, Digest, TxId};
+use affiant_proof::{Certificate, Digest, TxId, claims};
 
 use crate::replica::SignedRoot;
 
@@ -46,6 +46,15 @@ pub trait Sealer: Send + Sync {
     /// # Errors
     /// No secret is in force at that seqno.
     fn commit_nonce(&self, txid: TxId) -> Result<Digest, KeyError>;
+
+    /// The SHA-256 of the commit evidence of `txid`. A sealer may have a faster way to it.
+    ///
+    /// # Errors
+    /// No secret is in force at that seqno.
+    fn commit_evidence_digest(&self, txid: TxId) -> Result<Digest, KeyError> {
+        let nonce = self.commit_nonce(txid)?;
+        Ok(Digest::of(claims::commit_evidence(txid, &nonce.0).as_bytes()))
+    }
 }
 
 /// What signs Merkle roots: the node's key and the service's. Called from the core thread only.

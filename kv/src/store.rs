@@ -3,121 +3,29 @@
 //! Invariants
 //! * The head holds exactly the transactions 1..=seqno, in order; nothing else changes it.
 //! * Everything above the commit point can be undone; nothing at or below it ever is.
-//! * The lock covers the conflict check, the number and the head's update, and nothing else.
+//! * The lock covers the conflict check, the number and the head's update, and nothing else: what
+//!   they need is allocated before it is taken, and what they replace is freed after.
 //! * A published snapshot never changes. It is published on demand, so that a run of writes updates
 //!   the head in place instead of copying a path for each.
 
-use std::collections::VecDeque;
-use std::ops::Bound;
+mod sequencer;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use affiant_proof::{Digest, TxId};
 use arc_swap::ArcSwap;
-use imbl::OrdMap;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
-use crate::limits::UNCOMMITTED_COUNT_MAX_DEFAULT;
-use crate::map::{Key, MapState, Value, Versioned};
-use crate::name::MapName;
-use crate::tx::{MapChanges, Tx};
+use crate::tx::Tx;
+use sequencer::{Sequencer, Undo};
+use snapshot::State;
 
-/// One write to one map: key and new value, or `None` for a removal.
-pub(crate) type KeyWrite = (Key, Option<Value>);
-
-/// All maps as they were after one transaction.
-#[derive(Clone, Default)]
-struct State {
-    version: TxId,
-    /// Counts rollbacks: a snapshot of an earlier epoch may hold transactions that never were.
-    epoch: u64,
-    maps: OrdMap<MapName, MapState>,
-}
-
-/// An immutable view of all maps after one transaction. Cheap to clone, sharable between threads.
-#[derive(Clone)]
-pub struct Snapshot(Arc<State>);
-
-impl Snapshot {
-    /// The newest transaction in the snapshot.
-    #[must_use]
-    pub fn version(&self) -> TxId {
-        self.0.version
-    }
-
-    /// The value under `key`.
-    #[must_use]
-    pub fn get(&self, map: &str, key: &[u8]) -> Option<Value> {
-        Some(self.0.maps.get(map)?.get(key)?.value.clone())
-    }
-
-    /// The seqno of the transaction that last wrote `key`, if it is present.
-    #[must_use]
-    pub fn version_of(&self, map: &str, key: &[u8]) -> Option<u64> {
-        Some(self.0.maps.get(map)?.get(key)?.seqno)
-    }
-
-    /// The seqno of the last transaction that wrote or removed anything in the map; 0 if none did.
-    #[must_use]
-    pub fn version_of_map(&self, map: &str) -> u64 {
-        self.0.maps.get(map).map_or(0, MapState::version)
-    }
-
-    /// All entries of a map, ascending by key: key, value, seqno of the last write.
-    pub fn entries<'a>(&'a self, map: &str) -> impl Iterator<Item = (&'a Key, &'a Value, u64)> {
-        self.0
-            .maps
-            .get(map)
-            .into_iter()
-            .flat_map(|state| state.range(Bound::Unbounded, Bound::Unbounded))
-            .map(|(key, versioned)| (key, &versioned.value, versioned.seqno))
-    }
-
-    /// The names of all maps that were ever written, ascending.
-    pub fn map_names(&self) -> impl Iterator<Item = &MapName> {
-        self.0.maps.keys()
-    }
-
-    /// A hash over every map, key, value and version: equal states have equal hashes.
-    #[must_use]
-    pub fn state_digest(&self) -> Digest {
-        let mut text = Vec::new();
-        let mut rolling = Digest::ZERO;
-        for (name, map) in &self.0.maps {
-            for (key, versioned) in map.range(Bound::Unbounded, Bound::Unbounded) {
-                text.clear();
-                for part in [name.as_str().as_bytes(), key, &versioned.value] {
-                    text.extend_from_slice(&(part.len() as u64).to_le_bytes());
-                    text.extend_from_slice(part);
-                }
-                text.extend_from_slice(&versioned.seqno.to_le_bytes());
-                rolling = Digest::of_parts(&[&rolling.0, &text]);
-            }
-        }
-        rolling
-    }
-
-    pub(crate) fn versioned(&self, map: &MapName, key: &[u8]) -> Option<&Versioned> {
-        self.0.maps.get(map)?.get(key)
-    }
-
-    pub(crate) fn map_version(&self, map: &MapName) -> u64 {
-        self.0.maps.get(map).map_or(0, MapState::version)
-    }
-
-    pub(crate) fn len(&self, map: &MapName) -> usize {
-        self.0.maps.get(map).map_or(0, MapState::len)
-    }
-
-    pub(crate) fn range<'a>(
-        &'a self,
-        map: &MapName,
-        from: Bound<&[u8]>,
-        to: Bound<&[u8]>,
-    ) -> impl Iterator<Item = (&'a Key, &'a Versioned)> + use<'a> {
-        self.0.maps.get(map).map(|state| state.range(from, to)).into_iter().flatten()
-    }
-}
+pub(crate) use sequencer::MapWrites;
+pub use snapshot::Snapshot;
 
 /// What is known of a transaction id (CCF `include/ccf/tx_status.h`; reference D.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +54,7 @@ impl TxStatus {
 }
 
 /// A transaction that has its number and is in the head, but not yet in the ledger.
+#[derive(Debug)]
 pub struct Sequenced {
     /// Its id.
     pub txid: TxId,
@@ -153,13 +62,8 @@ pub struct Sequenced {
     pub(crate) writes: Vec<MapWrites>,
 }
 
-/// The writes of one transaction to one map, ascending by key.
-pub(crate) struct MapWrites {
-    pub(crate) name: MapName,
-    pub(crate) writes: Vec<KeyWrite>,
-}
-
 /// How sequencing ended.
+#[derive(Debug)]
 pub enum Sequencing {
     /// It has a number; seal it and hand it on without fail.
     Done(Sequenced),
@@ -173,28 +77,6 @@ pub enum Sequencing {
     TooManyPending,
 }
 
-/// What a transaction replaced, newest last.
-struct Undo {
-    previous: TxId,
-    txid: TxId,
-    maps: Vec<MapBefore>,
-}
-
-/// A map as it was before a transaction wrote to it.
-struct MapBefore {
-    name: MapName,
-    version: u64,
-    keys: Vec<(Key, Option<Versioned>)>,
-}
-
-struct Sequencer {
-    head: State,
-    /// The view in which transactions are numbered; `None` while this node is not primary.
-    view: Option<u64>,
-    undo: VecDeque<Undo>,
-    uncommitted_count_max: usize,
-}
-
 #[derive(Default)]
 struct CommitPoint {
     committed: TxId,
@@ -206,8 +88,10 @@ struct CommitPoint {
 pub struct Store {
     sequencer: Mutex<Sequencer>,
     published: ArcSwap<State>,
-    /// Seqno and epoch of the head, to see without the lock whether the published state is stale.
-    head_mark: AtomicU64,
+    /// The head's revision, to see without the lock whether the published state is stale.
+    revision: AtomicU64,
+    /// The head's seqno.
+    last_seqno: AtomicU64,
     commit_point: RwLock<CommitPoint>,
 }
 
@@ -216,21 +100,23 @@ impl Store {
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::new(Self {
-            sequencer: Mutex::new(Sequencer {
-                head: State::default(),
-                view: None,
-                undo: VecDeque::new(),
-                uncommitted_count_max: UNCOMMITTED_COUNT_MAX_DEFAULT,
-            }),
+            sequencer: Mutex::new(Sequencer::default()),
             published: ArcSwap::from_pointee(State::default()),
-            head_mark: AtomicU64::new(0),
+            revision: AtomicU64::new(0),
+            last_seqno: AtomicU64::new(0),
             commit_point: RwLock::new(CommitPoint::default()),
         })
     }
 
-    /// Sets the bound on sequenced but uncommitted transactions.
+    /// Sets the bound on the number of sequenced but uncommitted transactions.
     pub fn set_uncommitted_count_max(&self, count: usize) {
         self.sequencer.lock().uncommitted_count_max = count;
+    }
+
+    /// Sets the bound on the bytes that sequenced but uncommitted transactions have written. One
+    /// transaction may exceed it.
+    pub fn set_uncommitted_bytes_max(&self, bytes: usize) {
+        self.sequencer.lock().uncommitted_bytes_max = bytes;
     }
 
     /// Starts a transaction.
@@ -242,13 +128,23 @@ impl Store {
     /// The newest state. Takes no lock unless something was written since it was last asked.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let published = self.published.load_full();
-        if mark_of(&published) == self.head_mark.load(Ordering::Acquire) {
-            return Snapshot(published);
+        let published = self.published.load();
+        if published.revision == self.revision.load(Ordering::Acquire) {
+            return Snapshot(arc_swap::Guard::into_inner(published));
         }
+        drop(published);
         let sequencer = self.sequencer.lock();
+        let published = self.published.load();
+        if published.revision == sequencer.head.revision {
+            // Another thread was here while this one waited.
+            return Snapshot(arc_swap::Guard::into_inner(published));
+        }
+        drop(published);
         let state = Arc::new(sequencer.head.clone());
-        self.published.store(state.clone());
+        let before = self.published.swap(state.clone());
+        drop(sequencer);
+        // Freed outside the lock: a state whose last owner this is may be large.
+        drop(before);
         Snapshot(state)
     }
 
@@ -279,7 +175,7 @@ impl Store {
     /// The view of the transaction at `seqno`, if this node has it.
     #[must_use]
     pub fn view_of(&self, seqno: u64) -> Option<u64> {
-        if seqno == 0 || seqno > self.last().seqno {
+        if seqno == 0 || seqno > self.last_seqno.load(Ordering::Acquire) {
             return None;
         }
         let point = self.commit_point.read();
@@ -308,33 +204,22 @@ impl Store {
         if !tx.has_writes() {
             return Sequencing::ReadOnly(tx.snapshot_taken().map(Snapshot::version));
         }
-        let read_mark = tx.snapshot_taken().map(|snapshot| mark_of(&snapshot.0));
-        let read_epoch = tx.snapshot_taken().map(|snapshot| snapshot.0.epoch);
-        let Tx { mut changes, claims_digest, .. } = tx;
-        changes.sort_by(|a, b| a.name.cmp(&b.name));
+        let (snapshot, reads, writes, claims_digest) = tx.into_parts();
+        let undo = Undo::for_writes(&writes);
 
         let mut sequencer = self.sequencer.lock();
         let Some(view) = sequencer.view else { return Sequencing::NotPrimary };
-        if sequencer.undo.len() >= sequencer.uncommitted_count_max {
+        if sequencer.is_full() {
             return Sequencing::TooManyPending;
         }
-        if let (Some(mark), Some(epoch)) = (read_mark, read_epoch)
-            && mark != mark_of(&sequencer.head)
-            && (epoch != sequencer.head.epoch || conflicts(&sequencer.head, &changes))
+        if let Some(Snapshot(seen)) = &snapshot
+            && seen.revision != sequencer.head.revision
+            && (seen.epoch != sequencer.head.epoch || sequencer.conflicts(&reads))
         {
             return Sequencing::Conflict;
         }
-        let writes: Vec<MapWrites> = changes
-            .into_iter()
-            .filter(|changes| !changes.writes.is_empty())
-            .map(|changes| MapWrites {
-                name: changes.name,
-                writes: changes.writes.into_iter().collect(),
-            })
-            .collect();
-        let txid = sequencer.take_number(view);
-        sequencer.apply_to_last(&writes);
-        self.head_mark.store(mark_of(&sequencer.head), Ordering::Release);
+        let txid = sequencer.append(view, &writes, undo);
+        self.note_head(&sequencer);
         drop(sequencer);
         Sequencing::Done(Sequenced { txid, claims_digest, writes })
     }
@@ -344,62 +229,61 @@ impl Store {
     pub(crate) fn sequence_signature(&self) -> Option<TxId> {
         let mut sequencer = self.sequencer.lock();
         let view = sequencer.view?;
-        let txid = sequencer.take_number(view);
-        self.head_mark.store(mark_of(&sequencer.head), Ordering::Release);
+        let txid = sequencer.append(view, &[], Undo::for_writes(&[]));
+        self.note_head(&sequencer);
         Some(txid)
     }
 
-    /// Puts a signature's tables into the head, at the number it took before.
+    /// Puts a signature's tables into the head, at the number it took before; does nothing if it was
+    /// rolled back meanwhile.
     pub(crate) fn apply_internal(&self, txid: TxId, writes: Vec<MapWrites>) {
+        let undo = Undo::for_writes(&writes);
         let mut sequencer = self.sequencer.lock();
-        let Some(position) = sequencer.undo.iter().position(|undo| undo.txid == txid) else {
-            // Rolled back meanwhile: the entry never was.
-            return;
-        };
-        sequencer.apply(position, &writes);
-        // The head's version is unchanged, but what was published at it lacks these tables.
-        self.published.store(Arc::new(sequencer.head.clone()));
+        sequencer.fill_in(txid, &writes, undo);
+        self.note_head(&sequencer);
+        drop(sequencer);
+        drop(writes);
     }
 
     /// Replays an entry read from the ledger. Only while this node does not sequence.
     pub(crate) fn replay(&self, txid: TxId, writes: Vec<MapWrites>) {
         let mut sequencer = self.sequencer.lock();
         assert!(sequencer.view.is_none(), "replay happens before sequencing starts");
-        assert_eq!(txid.seqno, sequencer.head.version.seqno + 1, "entries are replayed in order");
-        let previous = sequencer.head.version.view;
-        sequencer.head.version = txid;
-        for map in writes {
-            let state = sequencer.head.maps.entry(map.name).or_default();
-            for (key, value) in &map.writes {
-                state.apply(txid.seqno, key, value.as_ref());
-            }
-        }
-        self.head_mark.store(mark_of(&sequencer.head), Ordering::Release);
+        let previous = sequencer.head.version;
+        assert_eq!(txid.seqno, previous.seqno + 1, "entries are replayed in order");
+        sequencer.replay(txid, writes);
+        self.note_head(&sequencer);
         drop(sequencer);
-        if txid.view > previous {
+        if txid.view > previous.view {
             self.note_view(txid);
         }
+    }
+
+    /// Takes what a restart has replayed as committed up to `committed`.
+    pub(crate) fn compact_to(&self, committed: TxId) {
+        let mut point = self.commit_point.write();
+        assert!(committed.seqno >= point.committed.seqno, "the commit point never goes back");
+        point.committed = committed;
     }
 
     /// Starts numbering transactions in `view`, after everything in the head.
     pub(crate) fn open_view(&self, view: u64) {
         let mut sequencer = self.sequencer.lock();
         assert!(view > sequencer.head.version.view, "a view is opened once, above all before it");
+        let first = TxId::new(view, sequencer.head.version.seqno + 1);
+        // Noted before anybody can have a number in it.
+        self.note_view(first);
         sequencer.view = Some(view);
-        let first = sequencer.head.version.seqno + 1;
-        drop(sequencer);
-        self.note_view(TxId::new(view, first));
     }
 
     /// Opens `view` with a signature: its number is taken before anybody else can have one.
     pub(crate) fn open_view_with_signature(&self, view: u64) -> TxId {
         let mut sequencer = self.sequencer.lock();
         assert!(view > sequencer.head.version.view, "a view is opened once, above all before it");
-        sequencer.view = Some(view);
-        let txid = sequencer.take_number(view);
-        self.head_mark.store(mark_of(&sequencer.head), Ordering::Release);
-        drop(sequencer);
+        let txid = sequencer.append(view, &[], Undo::for_writes(&[]));
         self.note_view(txid);
+        self.note_head(&sequencer);
+        sequencer.view = Some(view);
         txid
     }
 
@@ -415,46 +299,30 @@ impl Store {
         assert!(seqno >= committed, "a committed transaction is never undone");
         let mut sequencer = self.sequencer.lock();
         assert!(sequencer.view.is_none(), "sequencing stops before a rollback");
-        while sequencer.undo.back().is_some_and(|undo| undo.txid.seqno > seqno) {
-            let Some(undo) = sequencer.undo.pop_back() else { break };
-            for MapBefore { name, version, keys } in undo.maps.into_iter().rev() {
-                let state = sequencer.head.maps.entry(name).or_default();
-                for (key, before) in keys.into_iter().rev() {
-                    state.undo(version, &key, before);
-                }
-            }
-            sequencer.head.version = undo.previous;
-        }
-        assert!(sequencer.head.version.seqno <= seqno, "every undone entry had its record");
-        sequencer.head.epoch += 1;
-        self.head_mark.store(mark_of(&sequencer.head), Ordering::Release);
-        drop(sequencer);
+        let freed = sequencer.rollback(seqno);
+        self.note_head(&sequencer);
         let mut point = self.commit_point.write();
         while point.view_history.last().is_some_and(|first| *first > seqno) {
             point.view_history.pop();
         }
+        drop((point, sequencer));
+        drop(freed);
     }
 
     /// Moves the commit point; what is at or below it can no longer be undone.
     pub(crate) fn compact(&self, committed: TxId) {
-        let mut sequencer = self.sequencer.lock();
-        assert!(committed.seqno <= sequencer.head.version.seqno, "commit follows the head");
-        let keep = sequencer.undo.partition_point(|undo| undo.txid.seqno <= committed.seqno);
-        let forgotten: Vec<Undo> = sequencer.undo.drain(..keep).collect();
-        drop(sequencer);
+        let forgotten = self.sequencer.lock().compact(committed.seqno);
         let mut point = self.commit_point.write();
         assert!(committed.seqno >= point.committed.seqno, "the commit point never goes back");
         point.committed = committed;
         drop(point);
-        // Freed outside the lock.
+        // Freed outside the locks.
         drop(forgotten);
     }
 
-    /// Takes what a restart has replayed as committed up to `committed`.
-    pub(crate) fn compact_to(&self, committed: TxId) {
-        let mut point = self.commit_point.write();
-        assert!(committed.seqno >= point.committed.seqno, "the commit point never goes back");
-        point.committed = committed;
+    fn note_head(&self, sequencer: &MutexGuard<'_, Sequencer>) {
+        self.last_seqno.store(sequencer.head.version.seqno, Ordering::Release);
+        self.revision.store(sequencer.head.revision, Ordering::Release);
     }
 
     fn note_view(&self, first: TxId) {
@@ -463,52 +331,4 @@ impl Store {
             point.view_history.push(first.seqno);
         }
     }
-}
-
-impl Sequencer {
-    fn take_number(&mut self, view: u64) -> TxId {
-        let previous = self.head.version;
-        let txid = TxId::new(view, previous.seqno + 1);
-        self.head.version = txid;
-        self.undo.push_back(Undo { previous, txid, maps: Vec::new() });
-        txid
-    }
-
-    fn apply_to_last(&mut self, writes: &[MapWrites]) {
-        assert!(!self.undo.is_empty(), "a number was just taken");
-        self.apply(self.undo.len() - 1, writes);
-    }
-
-    fn apply(&mut self, undo_position: usize, writes: &[MapWrites]) {
-        let undo = &mut self.undo[undo_position];
-        for map in writes {
-            let state = self.head.maps.entry(map.name.clone()).or_default();
-            let version = state.version();
-            let mut before = Vec::with_capacity(map.writes.len());
-            for (key, value) in &map.writes {
-                before.push((key.clone(), state.apply(undo.txid.seqno, key, value.as_ref())));
-            }
-            undo.maps.push(MapBefore { name: map.name.clone(), version, keys: before });
-        }
-    }
-}
-
-/// Seqnos stay far below 2^48 and rollbacks below 2^16 in the life of a process; a collision would
-/// need both to wrap.
-fn mark_of(state: &State) -> u64 {
-    (state.epoch << 48) ^ state.version.seqno
-}
-
-fn conflicts(head: &State, changes: &[MapChanges]) -> bool {
-    changes.iter().any(|changes| {
-        let state = head.maps.get(&changes.name);
-        if let Some(version) = changes.whole_read
-            && state.map_or(0, MapState::version) != version
-        {
-            return true;
-        }
-        changes.reads.iter().any(|(key, seen)| {
-            state.and_then(|state| state.get(key)).map(|versioned| versioned.seqno) != *seen
-        })
-    })
 }

@@ -4,7 +4,6 @@
 //! that [`crate::Store::commit`] checks. A key that the transaction itself wrote adds none.
 //! The snapshot is taken at the first read, so a transaction that only writes never conflicts.
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
@@ -14,26 +13,44 @@ use crate::error::KvError;
 use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::map::{Key, Value};
 use crate::name::MapName;
-use crate::store::{Snapshot, Store};
+use crate::ordered::Ordered;
+use crate::store::{MapWrites, Snapshot, Store};
 
 /// What one transaction did to one map.
-pub(crate) struct MapChanges {
+struct MapChanges {
+    reads: MapReads,
+    /// Key to its new value, `None` where it is removed.
+    writes: Ordered<Option<Value>>,
+}
+
+/// What one transaction read of one map.
+pub(crate) struct MapReads {
     pub(crate) name: MapName,
     /// Key to the seqno seen, `None` where the key was absent.
-    pub(crate) reads: BTreeMap<Key, Option<u64>>,
+    pub(crate) keys: Ordered<Option<u64>>,
     /// The map's version when it was read as a whole.
-    pub(crate) whole_read: Option<u64>,
-    /// Key to its new value, `None` where it is removed.
-    pub(crate) writes: BTreeMap<Key, Option<Value>>,
+    pub(crate) whole: Option<u64>,
 }
+
+impl MapReads {
+    fn note(&mut self, key: &[u8], seen: Option<u64>) {
+        if self.whole.is_none() && self.keys.get(key).is_none() {
+            self.keys.insert(key, seen);
+        }
+    }
+}
+
+/// What the store takes of a transaction: its snapshot, what it read, its writes in the order of the
+/// ledger, its claims.
+pub(crate) type Parts = (Option<Snapshot>, Vec<MapReads>, Vec<MapWrites>, Digest);
 
 /// A transaction in progress. Belongs to one thread at a time; dropped without commit, it leaves
 /// no trace.
 pub struct Tx {
     store: Arc<Store>,
     snapshot: Option<Snapshot>,
-    pub(crate) changes: Vec<MapChanges>,
-    pub(crate) claims_digest: Digest,
+    changes: Vec<MapChanges>,
+    claims_digest: Digest,
 }
 
 impl Tx {
@@ -85,10 +102,7 @@ impl Tx {
         }
         let snapshot = self.snapshot.get_or_insert_with(|| self.store.snapshot());
         let found = snapshot.versioned(map, key);
-        let changes = &mut self.changes[index];
-        if changes.whole_read.is_none() && !changes.reads.contains_key(key) {
-            changes.reads.insert(Key::from(key), found.map(|versioned| versioned.seqno));
-        }
+        self.changes[index].reads.note(key, found.map(|versioned| versioned.seqno));
         found.map(|versioned| versioned.value.clone())
     }
 
@@ -103,10 +117,7 @@ impl Tx {
         let index = self.index_of(map);
         let snapshot = self.snapshot.get_or_insert_with(|| self.store.snapshot());
         let seqno = snapshot.versioned(map, key).map(|versioned| versioned.seqno);
-        let changes = &mut self.changes[index];
-        if changes.whole_read.is_none() {
-            changes.reads.entry(Key::from(key)).or_insert(seqno);
-        }
+        self.changes[index].reads.note(key, seqno);
         seqno
     }
 
@@ -118,7 +129,7 @@ impl Tx {
         bounded("a key", key.len(), KEY_BYTES_MAX)?;
         bounded("a value", value.len(), VALUE_BYTES_MAX)?;
         let index = self.index_of(map);
-        self.changes[index].writes.insert(Key::from(key), Some(Value::from(value)));
+        self.changes[index].writes.insert(key, Some(Value::from(value)));
         Ok(())
     }
 
@@ -129,7 +140,7 @@ impl Tx {
     pub fn remove(&mut self, map: &MapName, key: &[u8]) -> Result<(), KvError> {
         bounded("a key", key.len(), KEY_BYTES_MAX)?;
         let index = self.index_of(map);
-        self.changes[index].writes.insert(Key::from(key), None);
+        self.changes[index].writes.insert(key, None);
         Ok(())
     }
 
@@ -139,7 +150,7 @@ impl Tx {
         let index = self.index_of(map);
         let writes = &mut self.changes[index].writes;
         for key in keys {
-            writes.insert(key, None);
+            writes.insert(&key, None);
         }
     }
 
@@ -148,7 +159,7 @@ impl Tx {
         let index = self.depend_on_whole(map);
         let Some(snapshot) = &self.snapshot else { return 0 };
         let mut count = snapshot.len(map);
-        for (key, value) in &self.changes[index].writes {
+        for (key, value) in self.changes[index].writes.iter() {
             match (snapshot.versioned(map, key).is_some(), value.is_some()) {
                 (false, true) => count += 1,
                 (true, false) => count -= 1,
@@ -186,7 +197,7 @@ impl Tx {
             .range(map, from, to)
             .map(|(key, versioned)| (key.clone(), versioned.value.clone()))
             .peekable();
-        let mut own = self.changes[index].writes.range::<[u8], _>((from, to)).peekable();
+        let mut own = self.changes[index].writes.range(from, to).peekable();
         let mut merged = Vec::new();
         while merged.len() < limit {
             let take_own = match (base.peek(), own.peek()) {
@@ -213,28 +224,43 @@ impl Tx {
         merged
     }
 
+    pub(crate) fn into_parts(self) -> Parts {
+        let Self { snapshot, mut changes, claims_digest, .. } = self;
+        if changes.len() > 1 {
+            changes.sort_by(|a, b| a.reads.name.cmp(&b.reads.name));
+        }
+        let mut writes = Vec::with_capacity(changes.len());
+        let mut reads = Vec::new();
+        for map in changes {
+            if !map.writes.is_empty() {
+                let name = map.reads.name.clone();
+                writes.push(MapWrites { name, writes: map.writes.into_vec() });
+            }
+            if map.reads.whole.is_some() || !map.reads.keys.is_empty() {
+                reads.push(map.reads);
+            }
+        }
+        (snapshot, reads, writes, claims_digest)
+    }
+
     fn snapshot(&mut self) -> &Snapshot {
         self.snapshot.get_or_insert_with(|| self.store.snapshot())
     }
 
     fn index_of(&mut self, map: &MapName) -> usize {
         // A transaction touches a handful of maps: a scan beats a tree.
-        if let Some(index) = self.changes.iter().position(|changes| changes.name == *map) {
+        if let Some(index) = self.changes.iter().position(|changes| changes.reads.name == *map) {
             return index;
         }
-        self.changes.push(MapChanges {
-            name: map.clone(),
-            reads: BTreeMap::new(),
-            whole_read: None,
-            writes: BTreeMap::new(),
-        });
+        let reads = MapReads { name: map.clone(), keys: Ordered::default(), whole: None };
+        self.changes.push(MapChanges { reads, writes: Ordered::default() });
         self.changes.len() - 1
     }
 
     fn depend_on_whole(&mut self, map: &MapName) -> usize {
         let index = self.index_of(map);
         let version = self.snapshot().map_version(map);
-        self.changes[index].whole_read = Some(version);
+        self.changes[index].reads.whole = Some(version);
         index
     }
 }

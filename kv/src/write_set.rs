@@ -3,7 +3,11 @@
 //! Layout: FORMAT.md, "Entry" (CCF `src/kv/generic_serialise_wrapper.h`). The bytes are canonical:
 //! maps ascending by name, keys ascending, writes before removals.
 
-use affiant_proof::{Digest, TxId};
+use affiant_proof::entry::encode::{
+    frame, put_map, put_public_header, put_remove, put_remove_count, put_write,
+};
+use affiant_proof::entry::{FRAME_BYTES, OVERHEAD_BYTES, iv_for};
+use affiant_proof::{Digest, TxId, claims};
 
 use crate::error::KvError;
 use crate::limits::ENTRY_BYTES_MAX;
@@ -26,12 +30,6 @@ pub struct SealedEntry {
     pub leaf: Digest,
 }
 
-const HEADER_BYTES: usize = 8;
-const SEAL_BYTES: usize = 16 + 12;
-const PUBLIC_OFFSET: usize = HEADER_BYTES + SEAL_BYTES + 8;
-const ENTRY_VERSION: u8 = 1;
-const ENTRY_TYPE: u8 = 4;
-
 impl Sequenced {
     /// Serialises, seals and hashes. Runs outside every lock, on any thread.
     ///
@@ -49,51 +47,37 @@ pub(crate) fn encode(
     writes: &[MapWrites],
     sealer: &dyn Sealer,
 ) -> Result<SealedEntry, KvError> {
-    let nonce = sealer.commit_nonce(txid)?;
-    let commit_evidence_digest = Digest::of(commit_evidence(txid, &nonce).as_bytes());
-
-    let size: usize = PUBLIC_OFFSET + 81 + writes.iter().map(encoded_size).sum::<usize>();
+    let commit_evidence_digest = sealer.commit_evidence_digest(txid)?;
+    let size = OVERHEAD_BYTES + writes.iter().map(encoded_size).sum::<usize>();
     if size > ENTRY_BYTES_MAX {
         return Err(KvError::TooLarge { what: "a ledger entry", size, limit: ENTRY_BYTES_MAX });
     }
     let mut bytes = Vec::with_capacity(size);
-    bytes.push(ENTRY_VERSION);
-    bytes.push(flags);
-    bytes.extend_from_slice(&((size - HEADER_BYTES) as u64).to_le_bytes()[..6]);
-    bytes.extend_from_slice(&[0; 16]);
-    bytes.extend_from_slice(&txid.seqno.to_le_bytes());
-    bytes.extend_from_slice(&u32::try_from(txid.view).unwrap_or(u32::MAX).to_le_bytes());
-    bytes.extend_from_slice(&[0; 8]);
-    bytes.push(ENTRY_TYPE);
-    bytes.extend_from_slice(&txid.seqno.to_le_bytes());
-    bytes.extend_from_slice(&claims_digest.0);
-    bytes.extend_from_slice(&commit_evidence_digest.0);
-    bytes.extend_from_slice(&[0; 8]);
+    bytes.extend_from_slice(&[0; FRAME_BYTES]);
+    put_public_header(&mut bytes, txid.seqno, &claims_digest, &commit_evidence_digest);
     for map in writes.iter().filter(|map| map.name.is_public()) {
         encode_map(&mut bytes, map);
     }
     let public_end = bytes.len();
-    let public_size = ((public_end - PUBLIC_OFFSET) as u64).to_le_bytes();
-    bytes[PUBLIC_OFFSET - 8..PUBLIC_OFFSET].copy_from_slice(&public_size);
     for map in writes.iter().filter(|map| !map.name.is_public()) {
         encode_map(&mut bytes, map);
     }
     assert_eq!(bytes.len(), size, "the size was computed from the same writes");
 
     let (clear, private) = bytes.split_at_mut(public_end);
-    let tag = sealer.seal(txid, &clear[PUBLIC_OFFSET..], private)?;
-    bytes[HEADER_BYTES..HEADER_BYTES + 16].copy_from_slice(&tag);
+    let tag = sealer.seal(txid, &clear[FRAME_BYTES..], private)?;
+    let head = frame(flags, &tag, &iv_for(txid), public_end - FRAME_BYTES, size - public_end);
+    bytes[..FRAME_BYTES].copy_from_slice(&head);
 
     let write_set_digest = Digest::of(&bytes);
-    let leaf =
-        Digest::of_parts(&[&write_set_digest.0, &commit_evidence_digest.0, &claims_digest.0]);
+    let leaf = claims::leaf(&write_set_digest, &commit_evidence_digest, &claims_digest);
     Ok(SealedEntry { txid, bytes, write_set_digest, commit_evidence_digest, claims_digest, leaf })
 }
 
 /// The commit evidence of `txid` as receipts carry it.
 #[must_use]
 pub fn commit_evidence(txid: TxId, nonce: &Digest) -> String {
-    format!("ce:{}.{}:{}", txid.view, txid.seqno, nonce.to_hex())
+    claims::commit_evidence(txid, &nonce.0)
 }
 
 fn encoded_size(map: &MapWrites) -> usize {
@@ -106,29 +90,15 @@ fn encoded_size(map: &MapWrites) -> usize {
 }
 
 fn encode_map(bytes: &mut Vec<u8>, map: &MapWrites) {
-    let mut put = |part: &[u8]| {
-        bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(part);
-    };
-    put(map.name.as_str().as_bytes());
     let removals = map.writes.iter().filter(|(_, value)| value.is_none()).count();
-    let count = |bytes: &mut Vec<u8>, number: usize| {
-        bytes.extend_from_slice(&(number as u64).to_le_bytes());
-    };
-    // Read version and read count, always zero.
-    bytes.extend_from_slice(&[0; 16]);
-    count(bytes, map.writes.len() - removals);
+    put_map(bytes, map.name.as_str().as_bytes(), (map.writes.len() - removals) as u64);
     for (key, value) in &map.writes {
         if let Some(value) = value {
-            count(bytes, key.len());
-            bytes.extend_from_slice(key);
-            count(bytes, value.len());
-            bytes.extend_from_slice(value);
+            put_write(bytes, key, value);
         }
     }
-    count(bytes, removals);
+    put_remove_count(bytes, removals as u64);
     for (key, _) in map.writes.iter().filter(|(_, value)| value.is_none()) {
-        count(bytes, key.len());
-        bytes.extend_from_slice(key);
+        put_remove(bytes, key);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use affiant_proof::claims;
 use affiant_proof::entry::{EntryKind, EntryView, FLAG_CHUNK_AFTER, MapView, Maps};
 use affiant_proof::{Digest, TxId};
 
@@ -69,8 +68,7 @@ pub(crate) fn check(
     {
         return Err(Refusal::Wrong(format!("entry {txid} is of a kind that is not written here")));
     }
-    let nonce = sealer.commit_nonce(txid).map_err(wrong)?;
-    let evidence = Digest::of(claims::commit_evidence(txid, &nonce.0).as_bytes());
+    let evidence = sealer.commit_evidence_digest(txid).map_err(wrong)?;
     if entry.commit_evidence_digest() != Some(evidence) {
         return Err(Refusal::Wrong(format!("entry {txid} carries another entry's evidence")));
     }

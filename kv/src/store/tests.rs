@@ -1,0 +1,316 @@
+//! Properties of the store against naive models.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use affiant_proof::{Digest, TxId};
+use proptest::prelude::*;
+
+use super::*;
+use crate::name::MapName;
+use crate::tx::Tx;
+
+/// Map to key to value.
+type Model = BTreeMap<(u8, u8), u8>;
+
+/// One step of one of several transactions in progress.
+#[derive(Clone, Debug)]
+enum Action {
+    Get(u8, u8),
+    Has(u8, u8),
+    Put(u8, u8, u8),
+    Remove(u8, u8),
+    Clear(u8),
+    Len(u8),
+    Range(u8, u8, u8, usize),
+    Commit,
+    Abandon,
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let map = || 0..2_u8;
+    let key = || 0..5_u8;
+    prop_oneof![
+        4 => (map(), key()).prop_map(|(m, k)| Action::Get(m, k)),
+        1 => (map(), key()).prop_map(|(m, k)| Action::Has(m, k)),
+        5 => (map(), key(), any::<u8>()).prop_map(|(m, k, v)| Action::Put(m, k, v)),
+        2 => (map(), key()).prop_map(|(m, k)| Action::Remove(m, k)),
+        1 => map().prop_map(Action::Clear),
+        1 => map().prop_map(Action::Len),
+        2 => (map(), key(), key(), 0..4_usize).prop_map(|(m, a, b, l)| Action::Range(m, a, b, l)),
+        4 => Just(Action::Commit),
+        1 => Just(Action::Abandon),
+    ]
+}
+
+fn name(map: u8) -> MapName {
+    MapName::new(if map == 0 { "public:zero" } else { "one" }).unwrap()
+}
+
+/// Performs a step and says what it saw.
+fn perform(tx: &mut Tx, action: &Action) -> Vec<u8> {
+    match action {
+        Action::Get(map, key) => tx.get(&name(*map), &[*key]).map_or(vec![], |v| v.to_vec()),
+        Action::Has(map, key) => vec![u8::from(tx.has(&name(*map), &[*key]))],
+        Action::Put(map, key, value) => {
+            tx.put(&name(*map), &[*key], &[*value]).unwrap();
+            vec![]
+        }
+        Action::Remove(map, key) => {
+            tx.remove(&name(*map), &[*key]).unwrap();
+            vec![]
+        }
+        Action::Clear(map) => {
+            tx.clear(&name(*map));
+            vec![]
+        }
+        Action::Len(map) => vec![tx.len(&name(*map)) as u8],
+        Action::Range(map, from, to, limit) => tx
+            .range(&name(*map), Bound::Included(&[*from]), Bound::Excluded(&[*to]), *limit)
+            .iter()
+            .flat_map(|(key, value)| [key[0], value[0]])
+            .collect(),
+        Action::Commit | Action::Abandon => vec![],
+    }
+}
+
+/// The same on the model.
+fn model_step(model: &mut Model, action: &Action) -> Vec<u8> {
+    match action {
+        Action::Get(map, key) => model.get(&(*map, *key)).map_or(vec![], |v| vec![*v]),
+        Action::Has(map, key) => vec![u8::from(model.contains_key(&(*map, *key)))],
+        Action::Put(map, key, value) => {
+            model.insert((*map, *key), *value);
+            vec![]
+        }
+        Action::Remove(map, key) => {
+            model.remove(&(*map, *key));
+            vec![]
+        }
+        Action::Clear(map) => {
+            model.retain(|(own, _), _| own != map);
+            vec![]
+        }
+        Action::Len(map) => vec![model.keys().filter(|(own, _)| own == map).count() as u8],
+        Action::Range(map, from, to, limit) => model
+            .iter()
+            .filter(|((own, key), _)| own == map && (from..to).contains(&key))
+            .take(*limit)
+            .flat_map(|((_, key), value)| [*key, *value])
+            .collect(),
+        Action::Commit | Action::Abandon => vec![],
+    }
+}
+
+fn contents(store: &Store) -> Model {
+    let snapshot = store.snapshot();
+    let entries = |map: u8| {
+        let entries: Vec<_> = snapshot
+            .entries(name(map).as_str())
+            .map(|(key, value, _)| ((map, key[0]), value[0]))
+            .collect();
+        entries
+    };
+    entries(0).into_iter().chain(entries(1)).collect()
+}
+
+/// A transaction in progress, and what it has seen.
+type Running = (Tx, Vec<(Action, Vec<u8>)>);
+
+fn running(store: &Arc<Store>) -> Running {
+    (store.begin(), Vec::new())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(600))]
+
+    /// Whatever is committed could have run alone, one after the other, in the order of its numbers.
+    #[test]
+    fn p03_committed_transactions_are_serialisable(
+        script in prop::collection::vec((0..4_usize, action()), 1..120),
+    ) {
+        let store = Store::new();
+        store.open_view(2);
+        let mut model = Model::new();
+        let mut history = vec![Model::new()];
+        let mut slots: Vec<Running> = (0..4).map(|_| running(&store)).collect();
+        for (slot, action) in script {
+            if matches!(action, Action::Abandon) {
+                slots[slot] = running(&store);
+                continue;
+            }
+            if !matches!(action, Action::Commit) {
+                let seen = perform(&mut slots[slot].0, &action);
+                slots[slot].1.push((action, seen));
+                continue;
+            }
+            let (tx, seen) = core::mem::replace(&mut slots[slot], running(&store));
+            let changed = tx.snapshot_taken().is_some_and(|s| s.version() != store.last());
+            match store.sequence(tx) {
+                Sequencing::Done(done) => {
+                    prop_assert_eq!(done.txid, TxId::new(2, history.len() as u64));
+                    for (action, seen) in &seen {
+                        prop_assert_eq!(&model_step(&mut model, action), seen, "{:?}", action);
+                    }
+                    prop_assert_eq!(&contents(&store), &model);
+                    history.push(model.clone());
+                }
+                Sequencing::ReadOnly(Some(version)) => {
+                    let mut then = history[version.seqno as usize].clone();
+                    for (action, seen) in &seen {
+                        prop_assert_eq!(&model_step(&mut then, action), seen, "{:?}", action);
+                    }
+                }
+                Sequencing::ReadOnly(None) => {
+                    let idle = |(_, seen): &(Action, Vec<u8>)| seen.is_empty();
+                    prop_assert!(seen.iter().all(idle));
+                }
+                Sequencing::Conflict => prop_assert!(changed, "nothing changed since it read"),
+                other => prop_assert!(false, "{:?}", other),
+            }
+        }
+    }
+
+    /// A rollback gives back every earlier state, and no snapshot ever changes.
+    #[test]
+    fn a_rollback_restores_and_snapshots_never_change(
+        script in prop::collection::vec((0..3_u8, prop::collection::vec(action(), 1..6)), 1..40),
+        signatures in prop::collection::vec(any::<bool>(), 40),
+        targets in prop::collection::vec(0.0..1.0_f64, 1..4),
+    ) {
+        let store = Store::new();
+        let mut view = 2;
+        store.open_view(view);
+        let describe = |snapshot: &Snapshot| {
+            let versions: Vec<u64> =
+                [0, 1].iter().map(|map| snapshot.version_of_map(name(*map).as_str())).collect();
+            (snapshot.version(), snapshot.state_digest(), versions)
+        };
+        let mut states = vec![describe(&store.snapshot())];
+        let mut kept: Vec<(Snapshot, Digest)> = Vec::new();
+        for (round, (take_snapshot, actions)) in script.iter().enumerate() {
+            if signatures[round % signatures.len()] {
+                let txid = store.sequence_signature().unwrap();
+                states.push((TxId::default(), Digest::ZERO, Vec::new()));
+                let write = (crate::map::Key::from(&b"k"[..]), Some(round.to_le_bytes()[..].into()));
+                let table = MapName::new("public:ccf.internal.tree").unwrap();
+                store.apply_internal(txid, vec![MapWrites { name: table, writes: vec![write] }]);
+                states.pop();
+                states.push(describe(&store.snapshot()));
+            }
+            let mut tx = store.begin();
+            for action in actions {
+                perform(&mut tx, action);
+            }
+            if let Sequencing::Done(_) = store.sequence(tx) {
+                states.push(describe(&store.snapshot()));
+            }
+            if *take_snapshot == 0 {
+                let snapshot = store.snapshot();
+                let digest = snapshot.state_digest();
+                kept.push((snapshot, digest));
+            }
+        }
+        for target in targets {
+            let target = (target * states.len() as f64) as usize;
+            store.stop_sequencing();
+            let mut late = store.begin();
+            late.get(&name(0), &[0]);
+            late.put(&name(0), &[0], &[1]).unwrap();
+            store.rollback(target as u64);
+            states.truncate(target + 1);
+            prop_assert_eq!(&describe(&store.snapshot()), &states[target]);
+            view += 1;
+            store.open_view(view);
+            let outcome = store.sequence(late);
+            prop_assert!(matches!(outcome, Sequencing::Conflict), "a snapshot from before");
+        }
+        for (snapshot, digest) in kept {
+            prop_assert_eq!(snapshot.state_digest(), digest);
+        }
+    }
+}
+
+#[test]
+fn a_signature_whose_number_was_rolled_back_leaves_no_trace() {
+    let store = Store::new();
+    store.open_view(2);
+    let txid = store.sequence_signature().unwrap();
+    store.stop_sequencing();
+    store.rollback(0);
+    let write = (crate::map::Key::from(&b"k"[..]), Some(b"v"[..].into()));
+    let table = MapName::new("public:ccf.internal.tree").unwrap();
+    store.apply_internal(txid, vec![MapWrites { name: table, writes: vec![write] }]);
+    assert_eq!(store.snapshot().map_names().count(), 0);
+    assert_eq!(store.last(), TxId::default());
+}
+
+#[test]
+fn a_reader_of_the_signature_tables_conflicts_with_one_that_fills_them_in() {
+    let store = Store::new();
+    store.open_view(2);
+    let table = MapName::new("public:ccf.internal.tree").unwrap();
+    let txid = store.sequence_signature().unwrap();
+    let mut tx = store.begin();
+    assert_eq!(tx.get(&table, b"k"), None);
+    tx.put(&name(1), b"saw", b"nothing").unwrap();
+    let write = (crate::map::Key::from(&b"k"[..]), Some(b"v"[..].into()));
+    store.apply_internal(txid, vec![MapWrites { name: table, writes: vec![write] }]);
+    assert!(matches!(store.sequence(tx), Sequencing::Conflict));
+}
+
+#[test]
+fn p08_what_is_not_committed_is_bounded_in_number_and_in_bytes() {
+    let store = Store::new();
+    store.open_view(2);
+    store.set_uncommitted_count_max(3);
+    let write = |size: usize| {
+        let mut tx = store.begin();
+        tx.put(&name(1), b"key", &vec![0; size]).unwrap();
+        store.sequence(tx)
+    };
+    for seqno in 1..=3 {
+        assert!(matches!(write(1), Sequencing::Done(done) if done.txid.seqno == seqno));
+    }
+    assert!(matches!(write(1), Sequencing::TooManyPending));
+    store.compact(TxId::new(2, 2));
+    store.set_uncommitted_bytes_max(1_000);
+    assert!(matches!(write(2_000), Sequencing::Done(_)), "one may exceed the bound");
+    assert!(matches!(write(1), Sequencing::TooManyPending));
+    store.compact(TxId::new(2, 4));
+    assert!(matches!(write(1), Sequencing::Done(_)));
+}
+
+#[test]
+fn p02_statuses_follow_the_table() {
+    let store = Store::new();
+    store.open_view(2);
+    for key in 0..4 {
+        let mut tx = store.begin();
+        tx.put(&name(1), &[key], b"v").unwrap();
+        store.sequence(tx);
+    }
+    store.compact(TxId::new(2, 2));
+    let status = |view, seqno| store.status(TxId::new(view, seqno));
+    assert_eq!(status(2, 1), TxStatus::Committed);
+    assert_eq!(status(2, 3), TxStatus::Pending);
+    assert_eq!(status(1, 1), TxStatus::Invalid);
+    assert_eq!(status(3, 2), TxStatus::Invalid);
+    assert_eq!(status(1, 3), TxStatus::Invalid, "the commit point is in a later view");
+    assert_eq!(
+        (status(2, 5), status(3, 5), status(2, 0)),
+        (TxStatus::Unknown, TxStatus::Unknown, TxStatus::Invalid)
+    );
+    store.stop_sequencing();
+    store.rollback(3);
+    store.open_view(3);
+    assert_eq!(status(2, 4), TxStatus::Unknown);
+    let mut tx = store.begin();
+    tx.put(&name(1), b"k", b"v").unwrap();
+    store.sequence(tx);
+    assert_eq!((status(2, 4), status(3, 4)), (TxStatus::Unknown, TxStatus::Pending));
+    store.compact(TxId::new(3, 4));
+    assert_eq!((status(2, 4), status(3, 4)), (TxStatus::Invalid, TxStatus::Committed));
+}
