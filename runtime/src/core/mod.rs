@@ -73,6 +73,16 @@ impl Shared {
     /// Leaves a message and wakes the core, wherever it sleeps.
     pub(crate) fn post(&self, message: Message) {
         let mut inbox = self.inbox.lock();
+        // Asked for twice is asked for once, so the inbox is bounded by the batches under way.
+        let asked = |known: &Message| {
+            matches!(
+                (known, &message),
+                (Message::SignNow, Message::SignNow) | (Message::EndChunk, Message::EndChunk)
+            )
+        };
+        if inbox.messages.iter().any(asked) {
+            return;
+        }
         inbox.messages.push(message);
         if inbox.core_waits_here {
             self.inbox_filled.notify_one();
