@@ -1,0 +1,68 @@
+//! Bundles in the governance tables (reference G.2): written as CCF's action `set_js_app` writes
+//! them, read back from any snapshot. Bytecode tables stay empty: they belong to one engine's
+//! version, and interpreters here compile when they load.
+
+use affiant_kv::{Snapshot, Tx};
+use serde_json::{Map, Value as Json};
+
+use super::{AppBundle, BundleError};
+use crate::genesis::store_bundle;
+use crate::tables::{ENDPOINTS, INTERPRETER_FLUSH, MODULES};
+
+impl AppBundle {
+    /// Replaces the application in the tables by this one.
+    ///
+    /// # Errors
+    /// The metadata does not validate, or a module exceeds the bounds of a value.
+    pub fn store(&self, tx: &mut Tx) -> Result<(), BundleError> {
+        self.endpoints()?;
+        store_bundle(tx, self).map_err(|error| BundleError::one(error.to_string()))
+    }
+
+    /// The application in the tables, `None` if there is none.
+    ///
+    /// # Errors
+    /// A row is malformed.
+    pub fn read(snapshot: &Snapshot) -> Result<Option<Self>, BundleError> {
+        let mut metadata = Map::new();
+        let mut modules = Vec::new();
+        for (key, value, _) in snapshot.entries(ENDPOINTS.as_str()) {
+            let fail = |why: &str| row(ENDPOINTS.as_str(), key, why);
+            let key_text = core::str::from_utf8(key).map_err(|_| fail("the key is not UTF-8"))?;
+            let (verb, path) =
+                key_text.split_once(' ').ok_or_else(|| fail("the key is no verb, space, path"))?;
+            let properties: Json = serde_json::from_slice(value)
+                .map_err(|error| fail(&format!("the value is not JSON: {error}")))?;
+            let verbs = metadata.entry(path.to_owned()).or_insert_with(|| Json::Object(Map::new()));
+            if let Some(verbs) = verbs.as_object_mut() {
+                verbs.insert(verb.to_ascii_lowercase(), properties);
+            }
+        }
+        for (key, value, _) in snapshot.entries(MODULES.as_str()) {
+            let text = |bytes: &[u8]| {
+                String::from_utf8(bytes.to_vec())
+                    .map_err(|_| row(MODULES.as_str(), key, "name or source is not UTF-8"))
+            };
+            modules.push((text(key)?, text(value)?));
+        }
+        if metadata.is_empty() && modules.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(Self {
+            metadata: Json::Object(metadata),
+            modules,
+            origin: ENDPOINTS.as_str().to_owned(),
+        }))
+    }
+
+    /// A number that changes whenever the application in the tables is replaced.
+    #[must_use]
+    pub fn stamp(snapshot: &Snapshot) -> u64 {
+        let flush = snapshot.version_of_map(INTERPRETER_FLUSH.as_str());
+        flush.max(snapshot.version_of_map(ENDPOINTS.as_str()))
+    }
+}
+
+fn row(table: &str, key: &[u8], why: &str) -> BundleError {
+    BundleError::one(format!("table {table}, key {:?}: {why}", String::from_utf8_lossy(key)))
+}

@@ -1,0 +1,271 @@
+//! From a bundle's metadata to endpoint declarations. Every problem is reported at once, by file,
+//! field, fault and cure.
+
+use serde_json::{Map, Value as Json};
+
+use super::{AppBundle, BundleError, slashed};
+use crate::auth::KNOWN_POLICIES;
+use crate::endpoint::{AuthnPolicy, Endpoint, EndpointOptions, Mode, Redirection, Respond};
+use crate::limits::ENDPOINTS_COUNT_MAX;
+use crate::router::Template;
+use crate::tables::ENDPOINTS;
+
+const VERBS: [&str; 7] = ["get", "post", "put", "delete", "patch", "head", "options"];
+const PROBLEMS_SHOWN_MAX: usize = 20;
+
+struct Checker<'a> {
+    bundle: &'a AppBundle,
+    problems: Vec<String>,
+}
+
+impl AppBundle {
+    /// The endpoints that the metadata declares, in the order of paths and verbs.
+    ///
+    /// # Errors
+    /// Every problem in the metadata, up to twenty.
+    pub fn endpoints(&self) -> Result<Vec<Endpoint>, BundleError> {
+        let mut checker = Checker { bundle: self, problems: Vec::new() };
+        let mut endpoints = Vec::new();
+        let empty = Map::new();
+        let paths = self.metadata.as_object().unwrap_or_else(|| {
+            if !self.metadata.is_null() {
+                checker.problems.push(format!("{}: endpoints is no object", self.origin));
+            }
+            &empty
+        });
+        for (path, verbs) in paths {
+            if let Err(error) = Template::compile(path) {
+                checker.problem(path, format_args!("{error}"));
+                continue;
+            }
+            let Some(verbs) = verbs.as_object() else {
+                checker.problem(path, format_args!("is no object; it maps verbs to properties"));
+                continue;
+            };
+            for (verb, properties) in verbs {
+                endpoints.extend(checker.endpoint(path, verb, properties));
+            }
+        }
+        if endpoints.len() > ENDPOINTS_COUNT_MAX {
+            checker.problems.push(format!(
+                "{}: {} endpoints; at most {ENDPOINTS_COUNT_MAX} are taken",
+                self.origin,
+                endpoints.len()
+            ));
+        }
+        if checker.problems.is_empty() {
+            return Ok(endpoints);
+        }
+        let more = checker.problems.len().saturating_sub(PROBLEMS_SHOWN_MAX);
+        checker.problems.truncate(PROBLEMS_SHOWN_MAX);
+        if more > 0 {
+            checker.problems.push(format!("and {more} more"));
+        }
+        Err(BundleError { problems: checker.problems })
+    }
+}
+
+impl Checker<'_> {
+    fn problem(&mut self, place: &str, why: core::fmt::Arguments<'_>) {
+        self.problems.push(format!("{}: endpoints[{place:?}]: {why}", self.bundle.origin));
+    }
+
+    fn endpoint(&mut self, path: &str, verb: &str, properties: &Json) -> Option<Endpoint> {
+        let lower = verb.to_ascii_lowercase();
+        if !VERBS.contains(&&*lower) {
+            self.problem(path, format_args!("{verb:?} is no verb; known are {}", VERBS.join(", ")));
+            return None;
+        }
+        let before = self.problems.len();
+        let place = format!("{} {path}", lower.to_ascii_uppercase());
+        let Some(fields) = properties.as_object() else {
+            self.problem(&place, format_args!("is no object of properties"));
+            return None;
+        };
+        let module = self.text(&place, fields, "js_module", "the file below src/ with the handler");
+        let function = self.text(&place, fields, "js_function", "the handler's exported name");
+        let module = slashed(module.unwrap_or_default());
+        if module.len() > 1 && self.bundle.module(&module).is_none() {
+            self.problem(
+                &place,
+                format_args!(
+                    "js_module {module:?} is not in the bundle; {}",
+                    nearest(self.bundle, &module)
+                ),
+            );
+        }
+        let options = EndpointOptions {
+            authn_policies: self.policies(&place, fields),
+            mode: self.choice(
+                &place,
+                fields,
+                "mode",
+                &[
+                    ("readwrite", Mode::ReadWrite),
+                    ("readonly", Mode::ReadOnly),
+                    ("historical", Mode::Historical),
+                ],
+            ),
+            respond: self.choice(
+                &place,
+                fields,
+                "respond",
+                &[
+                    ("early", Respond::AtOnce),
+                    ("committed", Respond::AtCommit),
+                    ("receipt", Respond::WithReceipt),
+                ],
+            ),
+            redirection: self.choice(
+                &place,
+                fields,
+                "redirection_strategy",
+                &[
+                    ("to_primary", Redirection::ToPrimary),
+                    ("none", Redirection::None),
+                    ("to_backup", Redirection::ToBackup),
+                ],
+            ),
+            openapi: fields.get("openapi").cloned().unwrap_or_default(),
+            openapi_hidden: self.flag(&place, fields, "openapi_hidden"),
+            interpreter_reuse_key: self.reuse_key(&place, fields),
+        };
+        // Checked for its spelling only: nodes redirect, they do not forward.
+        let _: u8 = self.choice(
+            &place,
+            fields,
+            "forwarding_required",
+            &[("always", 0), ("sometimes", 1), ("never", 2)],
+        );
+        (self.problems.len() == before).then(|| Endpoint {
+            method: lower.to_ascii_uppercase(),
+            path: path.to_owned(),
+            module,
+            function: function.unwrap_or_default().to_owned(),
+            options,
+        })
+    }
+
+    fn text<'b>(
+        &mut self,
+        place: &str,
+        fields: &'b Map<String, Json>,
+        field: &str,
+        what: &str,
+    ) -> Option<&'b str> {
+        let found = fields.get(field).and_then(Json::as_str).filter(|text| !text.is_empty());
+        if found.is_none() {
+            self.problem(place, format_args!("{field} is missing or no string; it names {what}"));
+        }
+        found
+    }
+
+    /// The first choice is the default.
+    fn choice<T: Copy>(
+        &mut self,
+        place: &str,
+        fields: &Map<String, Json>,
+        field: &str,
+        choices: &[(&str, T)],
+    ) -> T {
+        let Some(value) = fields.get(field) else { return choices[0].1 };
+        if let Some((_, choice)) = choices.iter().find(|(name, _)| value.as_str() == Some(name)) {
+            return *choice;
+        }
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        self.problem(
+            place,
+            format_args!("{field} is {value}; it must be one of {}", names.join(", ")),
+        );
+        choices[0].1
+    }
+
+    fn flag(&mut self, place: &str, fields: &Map<String, Json>, field: &str) -> bool {
+        match fields.get(field) {
+            None => false,
+            Some(Json::Bool(flag)) => *flag,
+            Some(other) => {
+                self.problem(place, format_args!("{field} is {other}; it must be true or false"));
+                false
+            }
+        }
+    }
+
+    fn reuse_key(&mut self, place: &str, fields: &Map<String, Json>) -> Option<String> {
+        let reuse = fields.get("interpreter_reuse")?;
+        let key = reuse.get("key").and_then(Json::as_str);
+        if key.is_none() {
+            self.problem(
+                place,
+                format_args!("interpreter_reuse is {reuse}; it must be {{\"key\": \"<name>\"}}"),
+            );
+        }
+        key.map(str::to_owned)
+    }
+
+    fn policies(&mut self, place: &str, fields: &Map<String, Json>) -> Vec<AuthnPolicy> {
+        let Some(listed) = fields.get("authn_policies").and_then(Json::as_array) else {
+            self.problem(
+                place,
+                format_args!(
+                    "authn_policies is missing or no array; to admit anybody say [\"no_auth\"]"
+                ),
+            );
+            return Vec::new();
+        };
+        let mut policies = Vec::with_capacity(listed.len());
+        for policy in listed {
+            if let Some(name) = policy.as_str() {
+                self.known(place, name);
+                policies.push(AuthnPolicy::Named(name.to_owned()));
+                continue;
+            }
+            let names: Option<Vec<String>> = policy
+                .get("all_of")
+                .and_then(Json::as_array)
+                .filter(|names| !names.is_empty())
+                .and_then(|names| names.iter().map(|n| n.as_str().map(str::to_owned)).collect());
+            let Some(names) = names else {
+                self.problem(
+                    place,
+                    format_args!(
+                        "authn_policies has {policy}; an element is a name or {{\"all_of\": [names]}}"
+                    ),
+                );
+                continue;
+            };
+            for name in &names {
+                self.known(place, name);
+            }
+            policies.push(AuthnPolicy::AllOf(names));
+        }
+        policies
+    }
+
+    /// In the tables of a running service an unknown policy fails the request, not the bundle.
+    fn known(&mut self, place: &str, name: &str) {
+        if self.bundle.origin != ENDPOINTS.as_str() && !KNOWN_POLICIES.contains(&name) {
+            self.problem(
+                place,
+                format_args!(
+                    "authn_policies names {name:?}, which is unknown; known are {}",
+                    KNOWN_POLICIES.join(", ")
+                ),
+            );
+        }
+    }
+}
+
+fn nearest(bundle: &AppBundle, module: &str) -> String {
+    let file = module.rsplit('/').next().unwrap_or(module);
+    let alike = bundle.modules.iter().find(|(name, _)| name.ends_with(file));
+    match (alike, bundle.modules.len()) {
+        (Some((name, _)), _) => format!("did you mean {name:?}?"),
+        (None, 0) => "it has no modules at all".to_owned(),
+        (None, count) => {
+            let names: Vec<&str> =
+                bundle.modules.iter().take(10).map(|(name, _)| name.as_str()).collect();
+            format!("of its {count} modules the first are {}", names.join(", "))
+        }
+    }
+}
