@@ -1,0 +1,113 @@
+//! The policies that need no key material of their own: nobody, and the three kinds of client
+//! certificate (reference C.2).
+
+use affiant_kv::{MapName, Tx};
+use serde_json::{Value as Json, json};
+
+use super::{AuthError, AuthPolicy, AuthRequest, Peer, PeerCertificate};
+use crate::request::{Caller, CertCaller};
+use crate::tables::{MEMBER_CERTS, MEMBER_INFO, USER_CERTS, USER_INFO};
+
+/// `no_auth`: admits everybody.
+pub struct NoAuth;
+
+/// `user_cert`: a client certificate in `public:ccf.gov.users.certs`, within its validity.
+pub struct UserCert;
+
+/// `member_cert`: a client certificate in `public:ccf.gov.members.certs`; validity is not checked.
+pub struct MemberCert;
+
+/// `any_cert`: any client certificate within its validity.
+pub struct AnyCert;
+
+impl AuthPolicy for NoAuth {
+    fn name(&self) -> &'static str {
+        "no_auth"
+    }
+
+    fn identify(&self, _: &AuthRequest<'_>, _: &mut Tx) -> Result<Caller, AuthError> {
+        Ok(Caller::NoAuth)
+    }
+}
+
+impl AuthPolicy for UserCert {
+    fn name(&self) -> &'static str {
+        "user_cert"
+    }
+
+    fn identify(&self, request: &AuthRequest<'_>, tx: &mut Tx) -> Result<Caller, AuthError> {
+        let certificate = certificate(request, "No caller user certificate")?;
+        certificate.valid_at(request.unix_s).map_err(AuthError::Refused)?;
+        if !tx.has(&USER_CERTS, certificate.id().as_bytes()) {
+            return Err(AuthError::Refused("Could not find matching user certificate".to_owned()));
+        }
+        Ok(Caller::UserCert(known(certificate, tx, &USER_INFO, "user_data")))
+    }
+
+    fn openapi_scheme(&self) -> Option<(&'static str, Json)> {
+        Some(("user_cert", mutual_tls("Request must be sent over TLS with a user's certificate.")))
+    }
+}
+
+impl AuthPolicy for MemberCert {
+    fn name(&self) -> &'static str {
+        "member_cert"
+    }
+
+    fn identify(&self, request: &AuthRequest<'_>, tx: &mut Tx) -> Result<Caller, AuthError> {
+        // CCF says "user" here too.
+        let certificate = certificate(request, "No caller user certificate")?;
+        if !tx.has(&MEMBER_CERTS, certificate.id().as_bytes()) {
+            return Err(AuthError::Refused(
+                "Could not find matching member certificate".to_owned(),
+            ));
+        }
+        Ok(Caller::MemberCert(known(certificate, tx, &MEMBER_INFO, "member_data")))
+    }
+
+    fn openapi_scheme(&self) -> Option<(&'static str, Json)> {
+        Some((
+            "member_cert",
+            mutual_tls("Request must be sent over TLS with a member's certificate."),
+        ))
+    }
+}
+
+impl AuthPolicy for AnyCert {
+    fn name(&self) -> &'static str {
+        "any_cert"
+    }
+
+    fn identify(&self, request: &AuthRequest<'_>, _: &mut Tx) -> Result<Caller, AuthError> {
+        let certificate = certificate(request, "No caller certificate")?;
+        certificate.valid_at(request.unix_s).map_err(AuthError::Refused)?;
+        Ok(Caller::AnyCert { cert: certificate.pem().clone() })
+    }
+
+    fn openapi_scheme(&self) -> Option<(&'static str, Json)> {
+        Some(("any_cert", mutual_tls("Request must be sent over TLS with any certificate.")))
+    }
+}
+
+fn mutual_tls(description: &str) -> Json {
+    json!({"type": "mutualTLS", "description": description})
+}
+
+fn certificate<'a>(
+    request: &AuthRequest<'a>,
+    missing: &str,
+) -> Result<&'a PeerCertificate, AuthError> {
+    match request.peer {
+        Peer::Certificate(certificate) => Ok(certificate),
+        _ => Err(AuthError::Refused(missing.to_owned())),
+    }
+}
+
+fn known(certificate: &PeerCertificate, tx: &mut Tx, info: &MapName, field: &str) -> CertCaller {
+    let data = tx
+        .get(info, certificate.id().as_bytes())
+        .and_then(|value| serde_json::from_slice::<Json>(&value).ok())
+        .and_then(|mut value| value.get_mut(field).map(Json::take))
+        .unwrap_or(Json::Null);
+    CertCaller { id: certificate.id().clone(), data, cert: certificate.pem().clone() }
+}
