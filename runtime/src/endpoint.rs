@@ -67,6 +67,36 @@ pub struct EndpointOptions {
     pub interpreter_reuse_key: Option<String>,
 }
 
+impl EndpointOptions {
+    /// The defaults of code that is linked in: anybody may call, and 200 means committed.
+    #[must_use]
+    pub fn native() -> Self {
+        Self { respond: Respond::AtCommit, ..Self::default() }
+    }
+
+    /// The same, with the policies of these names, tried in order.
+    #[must_use]
+    pub fn policies(mut self, names: &[&str]) -> Self {
+        self.authn_policies =
+            names.iter().map(|name| AuthnPolicy::Named((*name).to_owned())).collect();
+        self
+    }
+
+    /// The same, reading only.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.mode = Mode::ReadOnly;
+        self
+    }
+
+    /// The same, answering at another time.
+    #[must_use]
+    pub fn respond(mut self, respond: Respond) -> Self {
+        self.respond = respond;
+        self
+    }
+}
+
 impl Default for EndpointOptions {
     fn default() -> Self {
         Self {

@@ -8,6 +8,8 @@ use core::fmt;
 
 use affiant_kv::{DiskError, KeyError, KvError};
 
+use crate::bundle::BundleError;
+
 /// A failure of the runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -79,6 +81,13 @@ pub enum RuntimeError {
     Storage(KvError),
     /// A key operation failed.
     Key(KeyError),
+    /// The host's own means failed: threads, sockets, TLS.
+    Host {
+        /// What failed, and the system's words.
+        reason: String,
+    },
+    /// The application cannot be used.
+    Application(BundleError),
     /// Something that this version does not do.
     Unsupported {
         /// What was asked for.
@@ -143,6 +152,8 @@ impl fmt::Display for RuntimeError {
             Self::SealedIdentity { path, reason } => write!(f, "Sealed identity {path}: {reason}"),
             Self::Storage(error) => write!(f, "{error}"),
             Self::Key(error) => write!(f, "key operation failed: {error}"),
+            Self::Host { reason } => f.write_str(reason),
+            Self::Application(error) => write!(f, "{error}"),
             Self::Unsupported { what } => write!(f, "This version does not support {what}"),
             Self::Stopped { reason } => write!(f, "the node accepts nothing more: {reason}"),
         }
@@ -154,8 +165,15 @@ impl core::error::Error for RuntimeError {
         match self {
             Self::Storage(error) => Some(error),
             Self::Key(error) => Some(error),
+            Self::Application(error) => Some(error),
             _ => None,
         }
+    }
+}
+
+impl From<BundleError> for RuntimeError {
+    fn from(error: BundleError) -> Self {
+        Self::Application(error)
     }
 }
 

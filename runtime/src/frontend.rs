@@ -10,7 +10,7 @@
 use core::fmt;
 use std::sync::Arc;
 
-use affiant_kv::{Store, Tx};
+use affiant_kv::{KvError, Store, Tx};
 use serde_json::Value as Json;
 
 use crate::endpoint::Endpoint;
@@ -20,6 +20,10 @@ use crate::request::{Request, Response};
 pub trait Frontend: Send + Sync {
     /// `javascript`, `native`, ...
     fn language(&self) -> &'static str;
+    /// The version of its interpreter, for `/node/version`; `None` where there is none.
+    fn engine_version(&self) -> Option<&str> {
+        None
+    }
     /// The app's endpoints. `call` refers to them by position.
     fn endpoints(&self) -> &[Endpoint];
     /// Makes an interpreter for the calling thread; it never leaves that thread.
@@ -106,3 +110,15 @@ impl fmt::Display for AppError {
 }
 
 impl core::error::Error for AppError {}
+
+/// A key or value above its bound is the request's fault; whatever else the store refuses is not.
+impl From<KvError> for AppError {
+    fn from(error: KvError) -> Self {
+        match error {
+            KvError::TooLarge { .. } => {
+                Self::new(400, crate::odata::INVALID_INPUT, error.to_string())
+            }
+            other => Self::internal(other.to_string()),
+        }
+    }
+}

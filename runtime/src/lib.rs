@@ -1,25 +1,43 @@
 //! Affiant: an embeddable application runtime for ledger apps in confidential virtual machines.
 #![forbid(unsafe_code)]
 
+mod admin;
+mod application;
+mod auth;
 mod bundle;
 mod clock;
 mod config;
 mod core;
 pub mod crypto;
+mod dispatch;
 mod endpoint;
 mod error;
+mod executor;
 mod frontend;
 mod genesis;
+mod http;
 pub mod limits;
 pub mod log;
+mod metrics;
+mod native;
 mod node;
 pub mod odata;
 mod options;
 mod receipts;
 mod request;
+mod respond;
+mod router;
+mod runtime;
 pub mod tables;
+mod tls;
+mod workers;
 
-pub use bundle::AppBundle;
+pub use affiant_kv::{KvError, MapName, Tx};
+pub use auth::{
+    AnyCert, AuthError, AuthPolicy, AuthRequest, MemberCert, NoAuth, Peer, PeerCertificate,
+    UserCert,
+};
+pub use bundle::{AppBundle, BundleError};
 pub use config::{
     AppProtocol, CommandKind, Configuration, Endorsement, ListenerSettings, OutputFiles,
     write_file_atomically,
@@ -29,6 +47,8 @@ pub use endpoint::{AuthnPolicy, Endpoint, EndpointOptions, Mode, Redirection, Re
 pub use error::{RuntimeError, RuntimeResult};
 pub use frontend::{AppError, Call, Frontend, FrontendWorker};
 pub use genesis::{CREATE_TXID, NewMember, add_member, set_member_active, set_user, store_bundle};
+pub use http::{Listener, Protocols};
+pub use native::{NativeFrontend, NativeHandler};
 pub use node::{
     InsecureFileKey, NewUser, Node, NodeInfo, NodeMetrics, NodeSettings, NodeState, OpenDisk,
     ReceiptOutcome, SealingKey, ServiceSettings, StartMode, Storage, TlsIdentity, VolatileKey,
@@ -36,3 +56,5 @@ pub use node::{
 pub use options::RuntimeOptions;
 pub use receipts::{json_receipt, receipt_cose, receipt_json};
 pub use request::{Caller, CertCaller, InvalidRequest, Request, Response};
+pub use router::TemplateError;
+pub use runtime::{Runtime, RuntimeBuilder};

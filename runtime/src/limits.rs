@@ -48,8 +48,12 @@ pub const BODY_READ_MS_MAX: u64 = 30_000;
 pub const WRITE_STALL_MS_MAX: u64 = 30_000;
 /// Default time a session may be idle, in milliseconds.
 pub const IDLE_MS_MAX_DEFAULT: u64 = 60_000;
+/// Connections that wait to be accepted.
+pub const LISTEN_BACKLOG: u32 = 1_024;
 /// How often a session's timers are looked at, in milliseconds.
-pub const SESSION_SWEEP_MS: u64 = 1_000;
+pub const SESSION_SWEEP_MS: u64 = 400;
+/// Bytes of answers that gather on a session before they leave.
+pub const ANSWERS_BYTES_MAX: usize = 64 << 10;
 /// Time a refused request's remaining bytes are read and dropped, so that the refusal arrives.
 pub const LINGER_MS_MAX: u64 = 1_000;
 /// Bytes read and dropped likewise.

@@ -1,0 +1,198 @@
+//! What the node says of itself.
+
+use std::sync::atomic::Ordering;
+
+use affiant_proof::to_hex;
+use serde_json::{Map, Value as Json, json};
+
+use super::common::ok;
+use super::{BuiltInCall, Outcome};
+use crate::frontend::AppError;
+use crate::odata;
+use crate::options::RuntimeOptions;
+use crate::request::Response;
+use crate::tables::{self, NodeRow, ServiceConfig, ServiceInfo};
+
+/// The CCF release whose interface this node speaks.
+const CCF_VERSION: &str = "ccf-7.0.0-dev5";
+
+pub(super) fn state(call: &mut BuiltInCall<'_>) -> Outcome {
+    // CCF reads the service's row here, so the answer names the state that it belongs to.
+    let _: Option<ServiceInfo> = tables::get_single(call.tx, &tables::SERVICE_INFO);
+    let info = call.host.node.info();
+    ok(&json!({
+        "last_signed_seqno": info.last_signed_seqno,
+        "node_id": info.node_id,
+        "startup_seqno": info.startup_seqno,
+        "state": info.state.as_str(),
+        "stop_notice": info.stop_notice,
+        "sealing": info.sealing,
+    }))
+}
+
+pub(super) fn version(call: &mut BuiltInCall<'_>) -> Outcome {
+    let engine = call
+        .application
+        .frontends
+        .iter()
+        .find_map(|frontend| frontend.engine_version())
+        .unwrap_or("none");
+    ok(&json!({
+        "ccf_version": CCF_VERSION,
+        "quickjs_version": engine,
+        "unsafe": false,
+        "affiant_version": env!("CARGO_PKG_VERSION"),
+    }))
+}
+
+pub(super) fn self_signed_certificate(call: &mut BuiltInCall<'_>) -> Outcome {
+    let info = call.host.node.info();
+    ok(&json!({"self_signed_certificate": info.self_signed_certificate_pem}))
+}
+
+fn quote_of(node_id: &str, row: &NodeRow) -> Json {
+    let quote = &row.quote_info;
+    // On the virtual platform the measurement is a text.
+    let measurement = row.code_digest.clone().unwrap_or_else(|| to_hex(b""));
+    let mut shown = json!({
+        "endorsements": quote.endorsements,
+        "format": quote.format,
+        "measurement": measurement,
+        "node_id": node_id,
+        "raw": quote.quote,
+    });
+    if let Some(endorsements) = &quote.uvm_endorsements {
+        shown["uvm_endorsements"] = endorsements.as_str().into();
+    }
+    shown
+}
+
+pub(super) fn quote(call: &mut BuiltInCall<'_>) -> Outcome {
+    let node_id = call.host.node.node_id().to_owned();
+    let row: Option<NodeRow> = tables::get_json(call.tx, &tables::NODE_INFO, node_id.as_bytes());
+    match row {
+        Some(row) => ok(&quote_of(&node_id, &row)),
+        None => Err(AppError::new(
+            404,
+            odata::RESOURCE_NOT_FOUND,
+            "This node has no evidence of its platform yet.",
+        )),
+    }
+}
+
+fn all_quotes(call: &mut BuiltInCall<'_>, field: &str) -> Outcome {
+    let quotes: Vec<Json> = call
+        .tx
+        .entries(&tables::NODE_INFO)
+        .into_iter()
+        .filter_map(|(key, value)| {
+            let row: NodeRow = serde_json::from_slice(&value).ok()?;
+            Some(quote_of(core::str::from_utf8(&key).ok()?, &row))
+        })
+        .collect();
+    ok(&json!({ field: quotes }))
+}
+
+pub(super) fn quotes(call: &mut BuiltInCall<'_>) -> Outcome {
+    all_quotes(call, "quotes")
+}
+
+pub(super) fn attestations(call: &mut BuiltInCall<'_>) -> Outcome {
+    all_quotes(call, "attestations")
+}
+
+pub(super) fn memory(_: &mut BuiltInCall<'_>) -> Outcome {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let bytes_of = |field: &str| {
+        status
+            .lines()
+            .find_map(|line| {
+                line.strip_prefix(field)?.trim().strip_suffix(" kB")?.trim().parse().ok()
+            })
+            .map_or(0, |kib: u64| kib * 1024)
+    };
+    ok(&json!({
+        "current_allocated_heap_size": bytes_of("VmRSS:"),
+        "max_total_heap_size": u64::MAX,
+        "peak_allocated_heap_size": bytes_of("VmHWM:"),
+    }))
+}
+
+pub(super) fn metrics(call: &mut BuiltInCall<'_>) -> Outcome {
+    let mut interfaces = Map::new();
+    let (mut active, mut peak) = (0, 0);
+    for listener in call.host.metrics.listeners.lock().iter() {
+        let now = listener.active.load(Ordering::Relaxed);
+        let most = listener.peak.load(Ordering::Relaxed);
+        active += now;
+        peak += most;
+        interfaces.insert(
+            listener.name.clone(),
+            json!({
+                "active": now,
+                "errors": {
+                    "parsing": listener.errors_parsing.load(Ordering::Relaxed),
+                    "request_header_too_large":
+                        listener.errors_header_too_large.load(Ordering::Relaxed),
+                    "request_payload_too_large":
+                        listener.errors_body_too_large.load(Ordering::Relaxed),
+                },
+                "hard_cap": listener.hard_max,
+                "peak": most,
+                "soft_cap": listener.soft_max,
+            }),
+        );
+    }
+    ok(&json!({"sessions": {"active": active, "interfaces": interfaces, "peak": peak}}))
+}
+
+pub(super) fn js_metrics(call: &mut BuiltInCall<'_>) -> Outcome {
+    let options: RuntimeOptions =
+        tables::get_single(call.tx, &tables::RUNTIME_OPTIONS).unwrap_or_default();
+    ok(&json!({
+        // Interpreters compile when they load; nothing compiled is stored.
+        "bytecode_size": 0,
+        "bytecode_used": false,
+        "max_cached_interpreters": options.max_cached_interpreters,
+        "max_execution_time": options.max_execution_time_ms,
+        "max_heap_size": options.max_heap_bytes,
+        "max_stack_size": options.max_stack_bytes,
+    }))
+}
+
+pub(super) fn ready_app(call: &mut BuiltInCall<'_>) -> Outcome {
+    Ok(Response::empty(if call.host.service_open() { 204 } else { 503 }))
+}
+
+pub(super) fn ready_gov(call: &mut BuiltInCall<'_>) -> Outcome {
+    Ok(Response::empty(if call.host.node.failed().is_none() { 204 } else { 503 }))
+}
+
+pub(super) fn jwt_refresh(_: &mut BuiltInCall<'_>) -> Outcome {
+    // Nothing refreshes keys yet.
+    ok(&json!({"attempts": 0, "failures": 0, "successes": 0}))
+}
+
+pub(super) fn index_strategies(_: &mut BuiltInCall<'_>) -> Outcome {
+    ok(&json!([]))
+}
+
+pub(super) fn service_configuration(call: &mut BuiltInCall<'_>) -> Outcome {
+    let config: Option<ServiceConfig> = tables::get_single(call.tx, &tables::SERVICE_CONFIG);
+    match config.and_then(|config| serde_json::to_value(config).ok()) {
+        Some(config) => ok(&config),
+        None => Err(AppError::new(
+            404,
+            odata::RESOURCE_NOT_FOUND,
+            "The service has no configuration yet.",
+        )),
+    }
+}
+
+pub(super) fn previous_identity(_: &mut BuiltInCall<'_>) -> Outcome {
+    Err(AppError::new(
+        404,
+        odata::RESOURCE_NOT_FOUND,
+        "This service is not a recovery of a previous service.",
+    ))
+}

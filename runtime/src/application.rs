@@ -1,0 +1,175 @@
+//! What a host serves at one time: front ends and their endpoints, beside the built-in ones,
+//! compiled for the request path. Replaced as a whole.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::admin::{BUILT_IN, BuiltIn};
+use crate::auth::{Admission, PolicyTable};
+use crate::bundle::BundleError;
+use crate::endpoint::{Endpoint, EndpointOptions};
+use crate::frontend::Frontend;
+use crate::limits::{ENDPOINTS_COUNT_MAX, INLINE_RUN_NS_MAX, INLINE_RUN_NS_RETURN};
+use crate::metrics::{Metrics, RouteMetrics};
+use crate::router::{Actor, Origin, Router};
+
+pub(crate) enum Handler {
+    /// Front end, and position among its endpoints.
+    Frontend {
+        frontend: usize,
+        index: usize,
+    },
+    BuiltIn(&'static BuiltIn),
+}
+
+/// One endpoint, compiled.
+pub(crate) struct Entry {
+    pub(crate) actor: Actor,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) handler: Handler,
+    pub(crate) admission: Admission,
+    pub(crate) metrics: Arc<RouteMetrics>,
+    pace: Pace,
+}
+
+/// An endpoint's recent run time decides where it runs.
+#[derive(Default)]
+struct Pace {
+    recent_ns: AtomicU64,
+    slow: AtomicBool,
+}
+
+impl Entry {
+    /// Whether the handler runs on an executor thread.
+    pub(crate) fn is_slow(&self) -> bool {
+        matches!(self.handler, Handler::BuiltIn(built_in) if built_in.blocking)
+            || self.pace.slow.load(Ordering::Relaxed)
+    }
+
+    /// Notes one run: a moving average over about eight runs. Races lose a sample, nothing else.
+    pub(crate) fn ran(&self, ns: u64) {
+        let before = self.pace.recent_ns.load(Ordering::Relaxed);
+        let after = before - before / 8 + ns / 8;
+        self.pace.recent_ns.store(after, Ordering::Relaxed);
+        let slow = self.pace.slow.load(Ordering::Relaxed);
+        if !slow && after > INLINE_RUN_NS_MAX {
+            self.pace.slow.store(true, Ordering::Relaxed);
+        } else if slow && after < INLINE_RUN_NS_RETURN {
+            self.pace.slow.store(false, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Everything that is served.
+pub(crate) struct Application {
+    /// Tells applications apart in thread-bound caches.
+    pub(crate) id: u64,
+    pub(crate) frontends: Vec<Arc<dyn Frontend>>,
+    pub(crate) entries: Vec<Entry>,
+    app: Router,
+    gov: Router,
+    node: Router,
+    /// A front end in an interpreted language dispatches by the endpoints table, as CCF does, so
+    /// that every answer of the application has read something.
+    pub(crate) reads_always: bool,
+}
+
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+impl Application {
+    pub(crate) fn new(
+        frontends: Vec<Arc<dyn Frontend>>,
+        policies: &PolicyTable,
+        metrics: &Metrics,
+    ) -> Result<Self, BundleError> {
+        let mut application = Self {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            reads_always: frontends.iter().any(|frontend| frontend.language() != "native"),
+            frontends: Vec::new(),
+            entries: Vec::new(),
+            app: Router::new(Actor::App),
+            gov: Router::new(Actor::Gov),
+            node: Router::new(Actor::Node),
+        };
+        let mut problems = Vec::new();
+        for (position, frontend) in frontends.iter().enumerate() {
+            for (index, endpoint) in frontend.endpoints().iter().enumerate() {
+                let handler = Handler::Frontend { frontend: position, index };
+                let origin = Origin::Application;
+                if let Err(problem) = application.add(
+                    Actor::App,
+                    origin,
+                    endpoint.clone(),
+                    handler,
+                    policies,
+                    metrics,
+                ) {
+                    problems.push(format!("{} application: {problem}", frontend.language()));
+                }
+            }
+        }
+        for built_in in BUILT_IN {
+            for actor in built_in.actors {
+                let endpoint = Endpoint {
+                    method: built_in.method.to_owned(),
+                    path: built_in.path.to_owned(),
+                    module: String::new(),
+                    function: built_in.path.to_owned(),
+                    options: EndpointOptions {
+                        openapi_hidden: built_in.hidden,
+                        ..EndpointOptions::default()
+                    },
+                };
+                let handler = Handler::BuiltIn(built_in);
+                if let Err(problem) =
+                    application.add(*actor, Origin::BuiltIn, endpoint, handler, policies, metrics)
+                {
+                    problems.push(format!("built-in endpoint: {problem}"));
+                }
+            }
+        }
+        application.frontends = frontends;
+        if application.entries.len() > ENDPOINTS_COUNT_MAX {
+            problems.push(format!("more than {ENDPOINTS_COUNT_MAX} endpoints"));
+        }
+        if problems.is_empty() { Ok(application) } else { Err(BundleError { problems }) }
+    }
+
+    fn add(
+        &mut self,
+        actor: Actor,
+        origin: Origin,
+        endpoint: Endpoint,
+        handler: Handler,
+        policies: &PolicyTable,
+        metrics: &Metrics,
+    ) -> Result<(), String> {
+        let index = self.entries.len();
+        let router = match actor {
+            Actor::App => &mut self.app,
+            Actor::Gov => &mut self.gov,
+            Actor::Node => &mut self.node,
+        };
+        router
+            .add(origin, &endpoint.method, &endpoint.path, index)
+            .map_err(|error| format!("{} {}: {error}", endpoint.method, endpoint.path))?;
+        let label = format!("{} {}{}", endpoint.method, actor.prefix(), endpoint.path);
+        self.entries.push(Entry {
+            actor,
+            admission: Admission::new(&endpoint.options.authn_policies, policies),
+            metrics: metrics.route(&label),
+            endpoint,
+            handler,
+            pace: Pace::default(),
+        });
+        Ok(())
+    }
+
+    pub(crate) fn router(&self, actor: Actor) -> &Router {
+        match actor {
+            Actor::App => &self.app,
+            Actor::Gov => &self.gov,
+            Actor::Node => &self.node,
+        }
+    }
+}

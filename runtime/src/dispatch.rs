@@ -1,0 +1,464 @@
+//! One request from endpoint to answer, for sockets and for callers in process alike
+//! (reference B.3, B.7).
+//!
+//! Invariants
+//! * Each attempt has its own transaction: identification, handler and commit see one state.
+//! * `x-ms-ccf-transaction-id` goes out exactly with answers whose transaction was kept.
+//! * An answer that is to be committed reveals nothing that may still be rolled back.
+//! * Nothing here blocks but the handler; waiting for commit is the caller's to drive.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use affiant_kv::{CommitOutcome, Tx};
+use affiant_proof::TxId;
+use arc_swap::ArcSwap;
+use http::HeaderMap;
+use http::header::HeaderName;
+use tokio::sync::oneshot;
+
+use crate::admin::BuiltInCall;
+use crate::application::{Application, Entry, Handler};
+use crate::auth::{AuthRequest, Peer};
+use crate::endpoint::{Mode, Respond};
+use crate::executor::Executors;
+use crate::frontend::{AppError, Call};
+use crate::limits::{
+    COMMIT_ATTEMPTS_MAX, COMMIT_WAIT_MS_DEFAULT, COMMIT_WAIT_MS_MAX, RETRY_AFTER_S,
+};
+use crate::log_fail;
+use crate::metrics::Metrics;
+use crate::node::Node;
+use crate::odata;
+use crate::request::{Request, Response};
+use crate::respond::{Answer, Outcome, Waiting};
+use crate::router::{Actor, Found};
+use crate::workers;
+
+const RESPOND: HeaderName = HeaderName::from_static("x-affiant-respond");
+const TIMEOUT: HeaderName = HeaderName::from_static("x-affiant-timeout-ms");
+/// Attempts after which a conflicting handler lets other threads go first.
+const EAGER_ATTEMPTS: usize = 5;
+
+/// Everything that requests share.
+pub(crate) struct Host {
+    pub(crate) node: Arc<Node>,
+    pub(crate) application: ArcSwap<Application>,
+    pub(crate) executors: Executors,
+    pub(crate) metrics: Arc<Metrics>,
+    /// A service that was open once stays so while the node runs.
+    pub(crate) open: AtomicBool,
+}
+
+/// One client's session: who it is, and the view in which its earlier requests ran (0: none yet).
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    pub(crate) peer: Peer,
+    view: AtomicU64,
+}
+
+impl Session {
+    pub(crate) fn new(peer: Peer) -> Self {
+        Self { peer, view: AtomicU64::new(0) }
+    }
+
+    /// Notes the view of this request; the error answer if an earlier one ran in another view.
+    fn check_view(&self, view: u64) -> Result<(), Answer> {
+        let before = self.view.load(Ordering::Relaxed);
+        if before == 0 {
+            self.view.store(view, Ordering::Relaxed);
+        } else if before != view {
+            let message = format!(
+                "Session consistency may be lost: this session started in view {before}, now is \
+                 view {view}. Closing session."
+            );
+            let response = odata::error(500, odata::SESSION_CONSISTENCY_LOST, &message);
+            return Err(Answer { response, txid: None, close: true });
+        }
+        Ok(())
+    }
+}
+
+/// How far a request has come without waiting.
+pub(crate) enum Begun {
+    Outcome(Outcome),
+    /// An executor thread runs it.
+    Queued(oneshot::Receiver<Outcome>),
+}
+
+/// When the answer may leave, by endpoint and request.
+#[derive(Clone, Copy)]
+struct Timing {
+    respond: Respond,
+    wait: Duration,
+}
+
+impl Host {
+    /// Whether users are served.
+    pub(crate) fn service_open(&self) -> bool {
+        if self.open.load(Ordering::Relaxed) {
+            return true;
+        }
+        let open = self.node.service_open();
+        if open {
+            self.open.store(true, Ordering::Relaxed);
+        }
+        open
+    }
+
+    /// Runs a request as far as it goes on this thread.
+    pub(crate) fn begin(self: &Arc<Self>, session: &Arc<Session>, mut request: Request) -> Begun {
+        let started = Instant::now();
+        let application = self.application.load();
+        let index = match self.find(&application, &mut request) {
+            Ok(index) => index,
+            Err(response) => {
+                self.metrics.unmatched.answered(response.status, started.elapsed());
+                return Begun::Outcome(Outcome::Done(response.into()));
+            }
+        };
+        if !application.entries[index].is_slow() {
+            return Begun::Outcome(self.run(&application, index, request, session, started));
+        }
+        let (sender, receiver) = oneshot::channel();
+        let (host, session) = (self.clone(), session.clone());
+        let application = application.clone();
+        let queued = self.executors.submit(Box::new(move || {
+            let outcome = host.run(&application, index, request, &session, started);
+            // The client may be gone.
+            sender.send(outcome).ok();
+        }));
+        if queued { Begun::Queued(receiver) } else { Begun::Outcome(busy()) }
+    }
+
+    /// Runs a request on this thread, whatever its pace; for callers in process.
+    pub(crate) fn run_here(&self, session: &Session, mut request: Request) -> Outcome {
+        let started = Instant::now();
+        let application = self.application.load_full();
+        match self.find(&application, &mut request) {
+            Ok(index) => self.run(&application, index, request, session, started),
+            Err(response) => Outcome::Done(response.into()),
+        }
+    }
+
+    fn find(&self, application: &Application, request: &mut Request) -> Result<usize, Response> {
+        let (actor, offset) = Actor::of(request.path());
+        let found = application.router(actor).find(request.http_method(), request.path(), offset);
+        if actor == Actor::App && !self.service_open() {
+            let exempt = matches!(&found, Found::Endpoint { index, .. }
+                if matches!(application.entries[*index].handler,
+                    Handler::BuiltIn(built_in) if built_in.always_open));
+            if !exempt {
+                return Err(odata::error(404, odata::FRONTEND_NOT_OPEN, "Frontend is not open."));
+            }
+        }
+        let below = request.path().get(offset..).unwrap_or("");
+        match found {
+            Found::Endpoint { index, route, spans } => {
+                request.route = Some(route);
+                request.spans = spans;
+                Ok(index)
+            }
+            Found::OtherMethods(allow) if request.method() == "OPTIONS" => {
+                Err(Response::empty(204).with_header("allow", allow))
+            }
+            Found::OtherMethods(allow) => {
+                let message = format!("Allowed methods for '{below}' are: {allow}.");
+                Err(odata::error(405, odata::UNSUPPORTED_HTTP_VERB, &message)
+                    .with_header("allow", allow))
+            }
+            Found::Ambiguous(rivals) => {
+                let message = format!(
+                    "{} {below} matches more than one endpoint: {}.",
+                    request.method(),
+                    rivals.join(", ")
+                );
+                Err(odata::error(500, odata::INTERNAL_ERROR, &message))
+            }
+            Found::Nothing => {
+                let message = format!("Unknown path: {below}.");
+                Err(odata::error(404, odata::RESOURCE_NOT_FOUND, &message))
+            }
+        }
+    }
+
+    fn run(
+        &self,
+        application: &Application,
+        index: usize,
+        mut request: Request,
+        session: &Session,
+        started: Instant,
+    ) -> Outcome {
+        let entry = &application.entries[index];
+        let outcome = match timing(entry, request.header_map()) {
+            Ok(timing) => self
+                .attempts(application, entry, &mut request, session, timing)
+                .unwrap_or_else(|answer| Outcome::Done(*answer)),
+            Err(response) => Outcome::Done(response.into()),
+        };
+        let elapsed = started.elapsed();
+        entry.ran(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));
+        match outcome {
+            Outcome::Done(answer) => {
+                entry.metrics.answered(answer.response.status, elapsed);
+                Outcome::Done(answer)
+            }
+            Outcome::Waiting(mut waiting) => {
+                waiting.count_for(entry.metrics.clone(), self.metrics.clone(), started);
+                Outcome::Waiting(waiting)
+            }
+        }
+    }
+
+    fn attempts(
+        &self,
+        application: &Application,
+        entry: &Entry,
+        request: &mut Request,
+        session: &Session,
+        timing: Timing,
+    ) -> Result<Outcome, Box<Answer>> {
+        let committer = self.node.committer();
+        for attempt in 0..COMMIT_ATTEMPTS_MAX {
+            if attempt > 0 {
+                entry.metrics.retried();
+            }
+            if attempt > EAGER_ATTEMPTS {
+                std::thread::yield_now();
+            }
+            let mut tx = committer.begin();
+            self.identify(entry, request, session, &mut tx)?;
+            let (response, keep) = self.handle(application, entry, request, &mut tx);
+            if !keep {
+                return Ok(self.without_commit(response, &tx, timing));
+            }
+            if tx.has_writes() {
+                if let Some(view) = committer.store().sequencing_view() {
+                    session.check_view(view).map_err(Box::new)?;
+                }
+            } else if application.reads_always && entry.actor == Actor::App {
+                tx.read_version();
+            }
+            match committer.commit(tx) {
+                CommitOutcome::Sequenced(txid) => {
+                    session.check_view(txid.view).map_err(Box::new)?;
+                    return Ok(self.with_commit(response, Some(txid), true, timing));
+                }
+                CommitOutcome::ReadOnly(txid) => {
+                    if let Some(txid) = txid {
+                        session.check_view(txid.view).map_err(Box::new)?;
+                    }
+                    return Ok(self.with_commit(response, txid, false, timing));
+                }
+                CommitOutcome::Conflict => {}
+                refused => return Ok(Outcome::Done(self.refused(&refused).into())),
+            }
+        }
+        let message = format!(
+            "Transaction continued to conflict after {COMMIT_ATTEMPTS_MAX} attempts. Retry later."
+        );
+        let code = odata::TRANSACTION_COMMIT_ATTEMPTS_EXCEED_LIMIT;
+        Ok(Outcome::Done(retry_later(odata::error(503, code, &message)).into()))
+    }
+
+    fn identify(
+        &self,
+        entry: &Entry,
+        request: &mut Request,
+        session: &Session,
+        tx: &mut Tx,
+    ) -> Result<(), Box<Answer>> {
+        let unix_s = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+        let asked = AuthRequest { request, peer: &session.peer, unix_s };
+        let caller =
+            entry.admission.admit(&asked, tx).map_err(|response| Box::new(response.into()))?;
+        request.caller = caller;
+        Ok(())
+    }
+
+    /// Runs the handler once: its response, and whether its transaction is kept.
+    fn handle(
+        &self,
+        application: &Application,
+        entry: &Entry,
+        request: &Request,
+        tx: &mut Tx,
+    ) -> (Response, bool) {
+        if entry.endpoint.options.mode == Mode::Historical {
+            let message = "This node does not serve historical endpoints yet.";
+            return (odata::error(501, odata::NOT_IMPLEMENTED, message), false);
+        }
+        let mut apply_writes = None;
+        let result = match &entry.handler {
+            Handler::BuiltIn(built_in) => {
+                let mut call =
+                    BuiltInCall { host: self, application, actor: entry.actor, request, tx };
+                (built_in.run)(&mut call)
+            }
+            Handler::Frontend { frontend, index } => {
+                let mut call = Call {
+                    endpoint_index: *index,
+                    endpoint: &entry.endpoint,
+                    request,
+                    tx,
+                    store: self.node.store(),
+                    apply_writes: None,
+                };
+                let ended = catch_unwind(AssertUnwindSafe(|| {
+                    workers::with(application, *frontend, |worker| worker.call(&mut call))
+                }));
+                apply_writes = call.apply_writes;
+                ended
+                    .unwrap_or_else(|_| {
+                        let mut error = AppError::internal("The handler of this endpoint failed.");
+                        error.log = Some("the handler panicked".to_owned());
+                        Ok(Err(error))
+                    })
+                    .and_then(|result| result)
+            }
+        };
+        let response = match result {
+            Ok(response) => checked(entry, response, tx),
+            Err(error) => {
+                if let Some(log) = &error.log {
+                    let endpoint = &entry.endpoint;
+                    log_fail!("app", "{} {}: {log}", endpoint.method, endpoint.path);
+                }
+                error.into()
+            }
+        };
+        let keep = apply_writes.unwrap_or_else(|| response.is_success());
+        (response, keep)
+    }
+
+    /// An answer whose transaction is dropped: no id, but if it is to be committed, what it read must
+    /// be.
+    fn without_commit(&self, response: Response, tx: &Tx, timing: Timing) -> Outcome {
+        let read = tx.snapshot_taken().map(affiant_kv::Snapshot::version);
+        match (timing.respond, read) {
+            (Respond::AtCommit | Respond::WithReceipt, Some(read)) if self.is_uncommitted(read) => {
+                self.wait(response, read, None, false, timing)
+            }
+            _ => Outcome::Done(response.into()),
+        }
+    }
+
+    fn with_commit(
+        &self,
+        response: Response,
+        txid: Option<TxId>,
+        wrote: bool,
+        timing: Timing,
+    ) -> Outcome {
+        let receipt = timing.respond == Respond::WithReceipt;
+        match txid {
+            Some(txid) if timing.respond != Respond::AtOnce => {
+                if wrote || self.is_uncommitted(txid) {
+                    self.wait(response, txid, Some(txid), receipt && wrote, timing)
+                } else {
+                    let answer = Answer { response, txid: Some(txid), close: false };
+                    Outcome::Done(answer.enveloped(receipt, None))
+                }
+            }
+            _ => Outcome::Done(Answer { response, txid, close: false }),
+        }
+    }
+
+    fn is_uncommitted(&self, txid: TxId) -> bool {
+        txid.seqno > self.node.store().committed().seqno
+    }
+
+    fn wait(
+        &self,
+        response: Response,
+        awaited: TxId,
+        txid: Option<TxId>,
+        receipt: bool,
+        timing: Timing,
+    ) -> Outcome {
+        let receiver = self.node.wait_committed(awaited, receipt);
+        let answer = Answer { response, txid, close: false };
+        let waiting = Waiting::new(answer, awaited, receiver, timing.wait);
+        Outcome::Waiting(if timing.respond == Respond::WithReceipt && txid.is_some() {
+            waiting.in_envelope(receipt)
+        } else {
+            waiting
+        })
+    }
+
+    fn refused(&self, outcome: &CommitOutcome) -> Response {
+        match outcome {
+            CommitOutcome::TooManyPending => retry_later(odata::error(
+                503,
+                odata::TOO_MANY_PENDING_TRANSACTIONS,
+                "Too many transactions pending commit on the service.",
+            )),
+            CommitOutcome::Poisoned(reason) => {
+                log_fail!("http", "a write was refused: {reason}");
+                odata::error(
+                    503,
+                    odata::TRANSACTION_REPLICATION_FAILED,
+                    "This node accepts no more writes since an earlier failure; its log says why.",
+                )
+            }
+            _ => retry_later(odata::error(
+                503,
+                odata::TRANSACTION_REPLICATION_FAILED,
+                "Transaction failed to replicate: this node is not the primary.",
+            )),
+        }
+    }
+}
+
+fn timing(entry: &Entry, headers: &HeaderMap) -> Result<Timing, Response> {
+    let bad = |name: &HeaderName, expected: &str| {
+        let message = format!("Header {name} must be {expected}.");
+        odata::error(400, odata::INVALID_HEADER_VALUE, &message)
+    };
+    let respond = match headers.get(&RESPOND).map(http::HeaderValue::as_bytes) {
+        None => entry.endpoint.options.respond,
+        Some(b"early") => Respond::AtOnce,
+        Some(b"committed") => Respond::AtCommit,
+        Some(b"receipt") => Respond::WithReceipt,
+        Some(_) => return Err(bad(&RESPOND, "early, committed or receipt")),
+    };
+    let wait_ms = match headers.get(&TIMEOUT) {
+        None => COMMIT_WAIT_MS_DEFAULT,
+        Some(value) => value
+            .to_str()
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .filter(|ms| *ms <= COMMIT_WAIT_MS_MAX)
+            .ok_or_else(|| bad(&TIMEOUT, &format!("milliseconds, at most {COMMIT_WAIT_MS_MAX}")))?,
+    };
+    Ok(Timing { respond, wait: Duration::from_millis(wait_ms) })
+}
+
+/// Refuses what a handler must not do: a status that is none, or a write where none is allowed.
+fn checked(entry: &Entry, response: Response, tx: &Tx) -> Response {
+    if !(200..=999).contains(&response.status) {
+        let message = format!("The handler returned the status {}.", response.status);
+        return odata::error(500, odata::INTERNAL_ERROR, &message);
+    }
+    if entry.endpoint.options.mode == Mode::ReadOnly && tx.has_writes() {
+        let message = "The handler wrote, but its endpoint is declared read-only.";
+        return odata::error(500, odata::INTERNAL_ERROR, message);
+    }
+    response
+}
+
+fn retry_later(response: Response) -> Response {
+    response.with_header("retry-after", RETRY_AFTER_S.to_string())
+}
+
+/// The answer where no executor thread takes the request.
+pub(crate) fn busy() -> Outcome {
+    let message = "Too many long-running requests wait already. Retry later.";
+    let response = odata::error(503, odata::EXECUTOR_DISPATCH_FAILED, message);
+    Outcome::Done(retry_later(response).into())
+}

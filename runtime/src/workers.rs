@@ -1,0 +1,77 @@
+//! Interpreters bound to the calling thread, made on first use and kept.
+//!
+//! A worker is taken out of its slot while it runs: a handler that panics loses it, and a handler
+//! that calls the host again gets another one.
+
+use std::cell::RefCell;
+
+use crate::application::Application;
+use crate::frontend::{AppError, FrontendWorker};
+use crate::limits::THREAD_APPLICATIONS_MAX;
+
+struct OfApplication {
+    id: u64,
+    workers: Vec<Option<Box<dyn FrontendWorker>>>,
+}
+
+thread_local! {
+    static WORKERS: RefCell<Vec<OfApplication>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `work` with this thread's worker of one front end. If `work` unwinds, the worker is gone.
+pub(crate) fn with<R>(
+    application: &Application,
+    frontend: usize,
+    work: impl FnOnce(&mut dyn FrontendWorker) -> R,
+) -> Result<R, AppError> {
+    let kept = WORKERS.with_borrow_mut(|all| slot(all, application, frontend)?.take());
+    let mut worker = match kept {
+        Some(worker) => worker,
+        None => match application.frontends.get(frontend) {
+            Some(frontend) => frontend.worker()?,
+            None => return Err(AppError::internal("This front end does not exist.")),
+        },
+    };
+    let result = work(&mut *worker);
+    WORKERS.with_borrow_mut(|all| {
+        if let Some(slot) = slot(all, application, frontend) {
+            *slot = Some(worker);
+        }
+    });
+    Ok(result)
+}
+
+fn slot<'a>(
+    all: &'a mut Vec<OfApplication>,
+    application: &Application,
+    frontend: usize,
+) -> Option<&'a mut Option<Box<dyn FrontendWorker>>> {
+    let position = match all.iter().position(|known| known.id == application.id) {
+        Some(position) => position,
+        None => {
+            if all.len() >= THREAD_APPLICATIONS_MAX {
+                all.remove(0);
+            }
+            let workers = application.frontends.iter().map(|_| None).collect();
+            all.push(OfApplication { id: application.id, workers });
+            all.len() - 1
+        }
+    };
+    all.get_mut(position)?.workers.get_mut(frontend)
+}
+
+/// Lets every worker of this thread do a piece of postponed work. Returns whether there is more.
+pub(crate) fn idle() -> bool {
+    // Taken out like above: postponed work may drop values whose destructors come back here.
+    let mut all = WORKERS.with_borrow_mut(core::mem::take);
+    let mut more = false;
+    for worker in all.iter_mut().flat_map(|of| of.workers.iter_mut()).flatten() {
+        more |= worker.idle();
+    }
+    WORKERS.with_borrow_mut(|now| {
+        if now.is_empty() {
+            *now = all;
+        }
+    });
+    more
+}
