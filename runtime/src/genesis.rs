@@ -3,7 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use affiant_kv::Tx;
+use affiant_kv::{KeyError, Tx};
+use affiant_proof::TxId;
+use affiant_proof::cose::{
+    Algorithm, EndorsementRecord, Epoch, encode_endorsement_protected, encode_sign1_attached,
+    to_be_signed,
+};
 use affiant_proof::entry::SINGLETON_KEY;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -206,14 +211,15 @@ pub(crate) fn open_service(
     };
     tables::put_single(tx, &tables::HISTORICAL_LEDGER_SECRET, &secret_record)?;
     issue_shares(tx, secret)?;
-    let endorsement = tables::IdentityEndorsement {
-        endorsement: STANDARD.encode(endorse_key(service_key, unix_s)?),
-        endorsing_key: STANDARD.encode(service_key.public_key_der()),
-        endorsement_epoch_begin: CREATE_TXID.to_owned(),
-        endorsement_epoch_end: None,
-        previous_version: None,
-    };
-    tables::put_single(tx, &tables::IDENTITY_ENDORSEMENT, &endorsement)
+    let epoch = Epoch { from: TxId::new(2, 1), to: None };
+    let algorithm = Algorithm::from_cose_id(service_key.cose_algorithm())
+        .ok_or_else(|| KeyError("the service key has no COSE algorithm".to_owned()))?;
+    let protected = encode_endorsement_protected(algorithm, unix_s, &epoch);
+    let own = service_key.public_key_der();
+    let signature = service_key.sign_fixed(&to_be_signed(&protected, own))?;
+    let sign1 = encode_sign1_attached(&protected, own, &signature);
+    let record = EndorsementRecord::new(&sign1, own, &epoch, None);
+    tables::put_single(tx, &tables::IDENTITY_ENDORSEMENT, &record)
 }
 
 /// Splits a new wrapping secret among the members who hold an encryption key.
@@ -262,51 +268,4 @@ pub(crate) fn issue_shares(tx: &mut Tx, secret: &LedgerSecret) -> RuntimeResult<
         previous_secret_stored_version: previous,
     };
     tables::put_single(tx, &tables::RECOVERY_SHARES, &record)
-}
-
-/// A COSE_Sign1 over the key's own DER, with the epoch's begin (CCF
-/// `cddl/ccf-cose-endorsement-service-identity.cddl`).
-fn endorse_key(key: &SigningKey, unix_s: u64) -> RuntimeResult<Vec<u8>> {
-    let mut protected = vec![0xa3, 0x01];
-    // Minus 35 takes two bytes, minus 7 one.
-    match key.cose_algorithm() {
-        -35 => protected.extend_from_slice(&[0x38, 0x22]),
-        _ => protected.push(0x26),
-    }
-    protected.extend_from_slice(&[0x0f, 0xa1, 0x06, 0x1a]);
-    protected.extend_from_slice(&u32::try_from(unix_s).unwrap_or(u32::MAX).to_be_bytes());
-    put_cbor_text(&mut protected, "ccf.v1");
-    protected.push(0xa1);
-    put_cbor_text(&mut protected, "epoch.start.txid");
-    put_cbor_text(&mut protected, CREATE_TXID);
-
-    let payload = key.public_key_der();
-    let signature = key.sign_fixed(&affiant_proof::cose::to_be_signed(&protected, payload))?;
-    let mut out = vec![0xd2, 0x84];
-    put_cbor_bytes(&mut out, &protected);
-    out.push(0xa0);
-    put_cbor_bytes(&mut out, payload);
-    put_cbor_bytes(&mut out, &signature);
-    Ok(out)
-}
-
-fn put_cbor_text(out: &mut Vec<u8>, text: &str) {
-    put_cbor_length(out, 0x60, text.len());
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn put_cbor_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    put_cbor_length(out, 0x40, bytes.len());
-    out.extend_from_slice(bytes);
-}
-
-fn put_cbor_length(out: &mut Vec<u8>, major: u8, length: usize) {
-    match u8::try_from(length) {
-        Ok(short @ 0..=23) => out.push(major | short),
-        Ok(byte) => out.extend_from_slice(&[major | 24, byte]),
-        Err(_) => {
-            out.push(major | 25);
-            out.extend_from_slice(&u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
-        }
-    }
 }

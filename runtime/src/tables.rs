@@ -75,7 +75,7 @@ tables! {
     RECOVERY_SHARES = "public:ccf.internal.recovery_shares";
     /// One row: [`HistoricalLedgerSecret`].
     HISTORICAL_LEDGER_SECRET = "public:ccf.internal.historical_encrypted_ledger_secret";
-    /// One row: [`IdentityEndorsement`].
+    /// One row: [`affiant_proof::cose::EndorsementRecord`].
     IDENTITY_ENDORSEMENT = "public:ccf.internal.previous_service_identity_endorsement";
 }
 
@@ -256,23 +256,6 @@ pub struct HistoricalLedgerSecret {
     /// The first seqno of the secret now in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_version: Option<u64>,
-}
-
-/// The service key of an earlier epoch, endorsed by the current one; by itself when it opens.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IdentityEndorsement {
-    /// COSE_Sign1 over the endorsed key, base64.
-    pub endorsement: String,
-    /// DER of the endorsing public key, base64.
-    pub endorsing_key: String,
-    /// The first transaction of the epoch.
-    pub endorsement_epoch_begin: String,
-    /// The last transaction of the epoch, once it has ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub endorsement_epoch_end: Option<String>,
-    /// The seqno at which the record before this was written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous_version: Option<u64>,
 }
 
 /// `value` as CCF serialises it: compact, keys sorted.

@@ -2,16 +2,21 @@
 //! identity or the operator get in the way.
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use affiant::crypto::{EncryptionKey, MemberIdentity, Share, SharedSecret};
+use affiant::crypto::{Curve, EncryptionKey, MemberIdentity, Share, SharedSecret};
 use affiant::tables::{self, RecoveryShares, ServiceStatus};
 use affiant::{
     AppBundle, CommitNotice, NewMember, NewUser, Node, NodeSettings, ReceiptOutcome, RuntimeError,
     StartMode, Storage, VolatileKey, json_receipt, receipt_cose, receipt_json,
 };
 use affiant_kv::{CommitOutcome, Disk, DiskError, DiskResult, MapName, MemDisk, TxStatus};
+use affiant_proof::chunk::ChunkView;
+use affiant_proof::cose::EndorsementRecord;
+use affiant_proof::entry::EntryView;
 use affiant_proof::{
     AuditOptions, AuditVerdict, Auditor, Certificate, Digest, ExpectedClaims, Receipt, TxId,
     VerifyOptions, verify_cose, verify_json,
@@ -196,6 +201,9 @@ fn the_first_transactions_have_ccfs_tables() {
     );
     assert_eq!(text(&tables::USER_CERTS, &user.id), user.certificate_pem);
     assert_eq!(text(&tables::USER_INFO, &user.id), "");
+    let endorsement = state.get(tables::IDENTITY_ENDORSEMENT.as_str(), &[0; 8]).unwrap();
+    let own_key = Certificate::from_pem(&service.cert).unwrap();
+    EndorsementRecord::parse(&endorsement).unwrap().verify(own_key.public_key()).unwrap();
     let row: Json = serde_json::from_str(&text(&tables::NODE_INFO, node.node_id())).unwrap();
     assert_eq!(
         (row["rpcport"].as_str(), row["pubhost"].as_str()),
@@ -228,6 +236,68 @@ fn the_first_transactions_have_ccfs_tables() {
     assert_receipt(&node, TxId::new(2, 1), ExpectedClaims::None);
     assert_receipt(&node, TxId::new(2, 2), ExpectedClaims::Any);
     node.shutdown().unwrap();
+}
+
+/// Table name to the key sets of its JSON objects (empty for other values).
+fn shape(entry: &[u8]) -> BTreeMap<String, BTreeSet<String>> {
+    let (entry, _) = EntryView::parse(entry).unwrap();
+    let mut tables = BTreeMap::new();
+    for map in entry.maps().map(Result::unwrap) {
+        let name = String::from_utf8(map.name().to_vec()).unwrap();
+        let keys: &mut BTreeSet<String> = tables.entry(name).or_default();
+        for (_, value) in map.writes() {
+            if let Ok(Json::Object(row)) = serde_json::from_slice(value) {
+                keys.extend(row.keys().cloned());
+            }
+        }
+    }
+    tables
+}
+
+/// The first transaction has the tables, and its rows the fields, of a recorded service's.
+#[test]
+fn the_first_transaction_has_the_shape_of_a_recorded_one() {
+    let root = std::env::var_os("AFFIANT_FIXTURES").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"),
+        PathBuf::from,
+    );
+    let file = root.join("ccf-ledgers/cose_flipflop_service/ledger/ledger_1-14.committed");
+    let Ok(chunk) = std::fs::read(&file) else {
+        println!("skipped: the fixture ccf-ledgers is not here");
+        return;
+    };
+    let recorded: Vec<Vec<u8>> = ChunkView::parse(&chunk)
+        .unwrap()
+        .entries()
+        .map(|(_, entry)| entry.unwrap().bytes().to_vec())
+        .collect();
+    let member = MemberIdentity::generate("member0", true).unwrap();
+    let mut settings = NodeSettings::in_memory();
+    settings.service.members = vec![NewMember {
+        certificate_pem: member.certificate_pem.clone(),
+        encryption_public_key_pem: member.encryption.as_ref().map(|keys| keys.0.clone()),
+        ..NewMember::default()
+    }];
+    let node = Node::start(settings).unwrap();
+    let ours = |seqno| node.ledger_entry(seqno).unwrap().unwrap();
+    assert_eq!(shape(&ours(1)), shape(&recorded[0]));
+    let opening = shape(&ours(3));
+    for (table, keys) in shape(&recorded[12]) {
+        let of_proposal = table.contains("proposal") || table.contains("cose_history");
+        if !of_proposal && !table.contains("users") {
+            assert_eq!(opening.get(&table), Some(&keys), "{table}");
+        }
+    }
+}
+
+#[test]
+fn a_service_key_may_be_on_the_faster_curve() {
+    let mut settings = NodeSettings::in_memory();
+    settings.service.curve = Curve::P256;
+    let node = Node::start(settings).unwrap();
+    let txid = write(&node, 1);
+    committed(&node, txid);
+    assert_receipt(&node, txid, ExpectedClaims::None);
 }
 
 #[test]

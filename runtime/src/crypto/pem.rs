@@ -7,14 +7,21 @@ use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject as _;
+use zeroize::Zeroizing;
 
 const LINE_CHARS: usize = 64;
 
 /// `der` as PEM with 64-character lines and a final newline, as OpenSSL writes it.
 #[must_use]
 pub fn pem_encode(label: &str, der: &[u8]) -> String {
-    let body = STANDARD.encode(der);
-    let mut text = format!("-----BEGIN {label}-----\n");
+    // What is encoded may be a private key.
+    let body = Zeroizing::new(STANDARD.encode(der));
+    // Large enough from the start, so that no copy is left behind by growing.
+    let mut text =
+        String::with_capacity(body.len() + body.len() / LINE_CHARS + 2 * label.len() + 40);
+    text.push_str("-----BEGIN ");
+    text.push_str(label);
+    text.push_str("-----\n");
     let mut rest = body.as_str();
     while !rest.is_empty() {
         let (line, tail) = rest.split_at(rest.len().min(LINE_CHARS));
@@ -22,7 +29,9 @@ pub fn pem_encode(label: &str, der: &[u8]) -> String {
         text.push('\n');
         rest = tail;
     }
-    text.push_str(&format!("-----END {label}-----\n"));
+    text.push_str("-----END ");
+    text.push_str(label);
+    text.push_str("-----\n");
     text
 }
 

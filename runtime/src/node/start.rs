@@ -156,6 +156,9 @@ fn check_service(store: &Store, identity: &NodeIdentity, path: &str) -> RuntimeR
     };
     let certificate = Certificate::from_pem(&service.cert)
         .map_err(|_| refused("the ledger's service certificate cannot be read"))?;
+    if certificate.not_after() < unix_seconds() {
+        log_fail!("node", "The service's certificate has expired: clients will refuse the node");
+    }
     if certificate.id() == certificate_id(&identity.facts.service_certificate_pem)? {
         return Ok(());
     }
