@@ -55,7 +55,7 @@ say "starting a node with small chunks and writing $transactions transactions"
 "$affiant" sandbox --app "$root/examples/logging" --node local://127.0.0.1:0 \
     --workspace "$work/workspace" --ledger-chunk-bytes 500KB >"$work/node.log" 2>&1 &
 node=$!
-addresses=$work/workspace/sandbox_0/rpc_addresses.json
+addresses=$work/workspace/sandbox_0/0.rpc_addresses
 for _ in $(seq 200); do
     [ -s "$addresses" ] && break
     if ! kill -0 "$node" 2>/dev/null; then
