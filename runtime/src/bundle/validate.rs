@@ -19,7 +19,7 @@ struct Checker<'a> {
 }
 
 impl AppBundle {
-    /// The endpoints that the metadata declares, in the order of paths and verbs.
+    /// The endpoints that the metadata declares, ascending by path and verb.
     ///
     /// # Errors
     /// Every problem in the metadata, up to twenty.
@@ -53,6 +53,8 @@ impl AppBundle {
                 endpoints.len()
             ));
         }
+        // Verbs come in any case; their order must not depend on it.
+        endpoints.sort_by(|a, b| (&a.path, &a.method).cmp(&(&b.path, &b.method)));
         if checker.problems.is_empty() {
             return Ok(endpoints);
         }

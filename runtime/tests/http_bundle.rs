@@ -1,0 +1,200 @@
+//! Application bundles: from directories, files and tables; and what is said about bad ones.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use std::path::Path;
+
+use affiant::{AppBundle, AuthnPolicy, Mode, Node, NodeSettings, Redirection, Respond};
+use serde_json::{Value as Json, json};
+
+fn write(root: &Path, name: &str, text: &str) {
+    let path = root.join(name);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+}
+
+fn metadata() -> Json {
+    json!({"endpoints": {
+        "/log/{id}": {
+            "get": {
+                "js_module": "log.js", "js_function": "get", "forwarding_required": "sometimes",
+                "authn_policies": ["user_cert", {"all_of": ["any_cert", "jwt"]}],
+                "mode": "readonly", "openapi": {"summary": "Reads"}, "redirection_strategy": "none",
+            },
+            "POST": {
+                "js_module": "/inner/write.js", "js_function": "post",
+                "forwarding_required": "always", "authn_policies": [], "mode": "readwrite",
+                "openapi_hidden": true, "interpreter_reuse": {"key": "k"}, "respond": "receipt",
+            },
+        },
+    }})
+}
+
+fn directory() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), "app.json", &metadata().to_string());
+    write(root.path(), "src/log.js", "export function get() {}");
+    write(root.path(), "src/inner/write.js", "export function post() {}");
+    root
+}
+
+#[test]
+fn a_directory_declares_its_endpoints() {
+    let root = directory();
+    let bundle = AppBundle::load(root.path()).unwrap();
+    let names: Vec<&str> = bundle.modules.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["/inner/write.js", "/log.js"]);
+    assert_eq!(bundle.module("log.js"), Some("export function get() {}"));
+    let endpoints = bundle.endpoints().unwrap();
+    assert_eq!(endpoints.len(), 2);
+    let post = &endpoints[1];
+    assert_eq!((post.method.as_str(), post.module.as_str()), ("POST", "/inner/write.js"));
+    assert_eq!(post.options.interpreter_reuse_key.as_deref(), Some("k"));
+    assert_eq!((post.options.respond, post.options.openapi_hidden), (Respond::WithReceipt, true));
+    let get = &endpoints[0];
+    assert_eq!((get.method.as_str(), get.module.as_str()), ("GET", "/log.js"));
+    assert_eq!((get.options.mode, get.options.respond), (Mode::ReadOnly, Respond::AtOnce));
+    assert_eq!(get.options.redirection, Redirection::None);
+    assert_eq!(
+        get.options.authn_policies,
+        [
+            AuthnPolicy::Named("user_cert".to_owned()),
+            AuthnPolicy::AllOf(vec!["any_cert".to_owned(), "jwt".to_owned()]),
+        ]
+    );
+}
+
+#[test]
+fn a_built_bundle_is_the_same() {
+    let from_directory = AppBundle::load(directory().path()).unwrap();
+    let built = json!({
+        "metadata": metadata(),
+        "modules": [
+            {"name": "log.js", "module": "export function get() {}"},
+            {"name": "inner/write.js", "module": "export function post() {}"},
+        ],
+    });
+    let bundle = AppBundle::from_json(&built.to_string(), "bundle.json").unwrap();
+    assert_eq!(bundle.modules, from_directory.modules);
+    assert_eq!(bundle.endpoints().unwrap(), from_directory.endpoints().unwrap());
+    // A directory that only holds the built form serves too.
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), "bundle.json", &built.to_string());
+    assert_eq!(AppBundle::load(root.path()).unwrap().modules, bundle.modules);
+}
+
+#[test]
+fn a_bundle_survives_the_tables() {
+    let bundle = AppBundle::load(directory().path()).unwrap();
+    let node = Node::start(NodeSettings::in_memory()).unwrap();
+    assert_eq!(AppBundle::read(&node.snapshot()).unwrap(), None);
+    for _ in 0..2 {
+        let before = AppBundle::stamp(&node.snapshot());
+        let mut tx = node.begin();
+        bundle.store(&mut tx).unwrap();
+        drop(node.commit(tx));
+        let read = AppBundle::read(&node.snapshot()).unwrap().unwrap();
+        assert_eq!(read.modules, bundle.modules);
+        assert_eq!(read.endpoints().unwrap(), bundle.endpoints().unwrap());
+        assert!(AppBundle::stamp(&node.snapshot()) > before);
+    }
+    let snapshot = node.snapshot();
+    let keys: Vec<String> = snapshot
+        .entries("public:ccf.gov.endpoints")
+        .map(|(key, _, _)| String::from_utf8(key.to_vec()).unwrap())
+        .collect();
+    assert_eq!(keys, ["GET /log/{id}", "POST /log/{id}"]);
+    let row = snapshot.get("public:ccf.gov.endpoints", b"GET /log/{id}").unwrap();
+    let row: Json = serde_json::from_slice(&row).unwrap();
+    assert_eq!(row["js_module"], "/log.js");
+    assert_eq!(&*snapshot.get("public:ccf.gov.interpreter.flush", &[0; 8]).unwrap(), b"true");
+    // Another application replaces this one.
+    let mut tx = node.begin();
+    AppBundle { metadata: json!({}), ..AppBundle::default() }.store(&mut tx).unwrap();
+    drop(node.commit(tx));
+    assert_eq!(AppBundle::read(&node.snapshot()).unwrap(), None);
+    node.shutdown().unwrap();
+}
+
+#[test]
+fn what_is_wrong_is_said_by_file_and_field() {
+    let good = json!({
+        "js_module": "a.js", "js_function": "f", "forwarding_required": "always",
+        "authn_policies": ["no_auth"], "mode": "readwrite",
+    });
+    let with = |changes: Json| {
+        let mut properties = good.clone();
+        for (field, value) in changes.as_object().unwrap() {
+            if value.is_null() {
+                properties.as_object_mut().unwrap().remove(field);
+            } else {
+                properties[field] = value.clone();
+            }
+        }
+        json!({"/x": {"get": properties}})
+    };
+    let cases = [
+        (json!({"/x": {"fetch": good}}), "\"fetch\" is no verb"),
+        (json!({"x": {"get": good}}), "starts with a slash"),
+        (json!({"/{a}{b}": {"get": good}}), "put text between them"),
+        (json!({"/x": []}), "maps verbs to properties"),
+        (json!({"/x": {"get": 7}}), "no object of properties"),
+        (with(json!({"js_module": null})), "js_module is missing"),
+        (with(json!({"js_function": 7})), "js_function is missing or no string"),
+        (with(json!({"js_module": "src/a.js"})), "did you mean \"/a.js\"?"),
+        (with(json!({"mode": "readwritten"})), "readwrite, readonly, historical"),
+        (with(json!({"respond": "soon"})), "early, committed, receipt"),
+        (with(json!({"forwarding_required": true})), "always, sometimes, never"),
+        (with(json!({"redirection_strategy": "x"})), "to_primary, none, to_backup"),
+        (with(json!({"authn_policies": null})), "say [\"no_auth\"]"),
+        (with(json!({"authn_policies": ["telepathy"]})), "\"telepathy\", which is unknown"),
+        (with(json!({"authn_policies": [{"all_of": ["telepathy"]}]})), "\"telepathy\""),
+        (with(json!({"authn_policies": [{"any_of": []}]})), "{\"all_of\": [names]}"),
+        (with(json!({"openapi_hidden": "yes"})), "true or false"),
+        (with(json!({"interpreter_reuse": "k"})), "{\"key\": \"<name>\"}"),
+    ];
+    for (endpoints, expected) in cases {
+        let text = json!({
+            "metadata": {"endpoints": endpoints}, "modules": [{"name": "a.js", "module": ""}],
+        });
+        let bundle = AppBundle::from_json(&text.to_string(), "my/bundle.json").unwrap();
+        let error = bundle.endpoints().unwrap_err().to_string();
+        assert!(error.starts_with("my/bundle.json: endpoints[\""), "{error}");
+        assert!(error.contains(expected), "{error} does not say {expected}");
+    }
+    // All at once.
+    let text = json!({"metadata": {"endpoints": {
+        "/x": {"get": {"js_module": "b.js"}, "put": good},
+        "y": {"get": good},
+    }}, "modules": [{"name": "a.js", "module": ""}]});
+    let error = AppBundle::from_json(&text.to_string(), "b").unwrap().endpoints().unwrap_err();
+    assert_eq!(error.problems.len(), 4, "{error}");
+}
+
+#[test]
+fn files_that_are_none_are_named() {
+    let root = tempfile::tempdir().unwrap();
+    let error = |text: &str| {
+        let error = AppBundle::load(root.path()).unwrap_err().to_string();
+        assert!(error.contains(text), "{error} does not say {text}");
+    };
+    error("app.json: ");
+    write(root.path(), "app.json", "{\"endpoints\": ");
+    error("app.json: not JSON: EOF");
+    write(root.path(), "app.json", "{}");
+    error("src: no such directory");
+    write(root.path(), "src/a.js", "");
+    error("app.json: field endpoints is missing");
+    write(root.path(), "app.json", "{\"endpoints\": {}}");
+    AppBundle::load(root.path()).unwrap();
+    std::fs::write(root.path().join("src/b.js"), [0xff, 0xfe]).unwrap();
+    error("b.js: not UTF-8");
+    for (text, expected) in [
+        ("[]", "field metadata is missing"),
+        ("{\"metadata\": {\"endpoints\": {}}}", "field modules is missing"),
+        ("{\"metadata\": {\"endpoints\": {}}, \"modules\": [{}]}", "modules[0].name"),
+    ] {
+        let error = AppBundle::from_json(text, "b.json").unwrap_err().to_string();
+        assert!(error.starts_with("b.json: ") && error.contains(expected), "{error}");
+    }
+}
