@@ -7,8 +7,8 @@ pub mod keys;
 use std::sync::Arc;
 
 use affiant_kv::{
-    CommitOutcome, Committer, Disk, DiskBatch, Effects, Event, KvError, LedgerReader, MapName,
-    MemDisk, Recovered, Replica, ReplicaConfig, SealedQueue, SignedRoot, Store, Tx,
+    CommitOutcome, Committer, Disk, DiskBatch, DiskOp, Effects, Event, KvError, LedgerReader,
+    MapName, MemDisk, Recovered, Replica, ReplicaConfig, SealedQueue, SignedRoot, Store, Tx,
 };
 use affiant_proof::TxId;
 pub use keys::Keys;
@@ -25,6 +25,8 @@ pub struct Node {
     pub poisoned: Option<String>,
     /// Batches that were handed out and not yet performed.
     pub pending: Vec<DiskBatch>,
+    /// Every operation performed, and the commit point before it.
+    pub log: Vec<(DiskOp, u64)>,
 }
 
 impl Node {
@@ -88,8 +90,18 @@ impl Node {
         committer: Committer,
         replica: Replica,
     ) -> Self {
-        let (now_ms, committed, poisoned, pending) = (0, Vec::new(), None, Vec::new());
-        Self { config, disk, keys, committer, replica, now_ms, committed, poisoned, pending }
+        Self {
+            config,
+            disk,
+            keys,
+            committer,
+            replica,
+            now_ms: 0,
+            committed: Vec::new(),
+            poisoned: None,
+            pending: Vec::new(),
+            log: Vec::new(),
+        }
     }
 
     fn start(&mut self, effects: Effects) {
@@ -149,6 +161,8 @@ impl Node {
             return false;
         }
         let batch = self.pending.remove(0);
+        let committed = self.store().committed().seqno;
+        self.log.extend(batch.ops.iter().map(|op| (op.clone(), committed)));
         match batch.perform(&mut self.disk) {
             Ok(()) => self.step(Event::Synced { batch: batch.id }),
             Err(error) => self.step(Event::DiskFailed { batch: batch.id, error }),
@@ -220,6 +234,21 @@ pub fn disk_of(files: &[(String, Vec<u8>)]) -> MemDisk {
         disk.append(path, bytes).unwrap();
     }
     disk
+}
+
+/// As [`copy`], of a disk on which directories may be missing still.
+pub fn copy_tree(disk: &MemDisk) -> MemDisk {
+    let mut copy = MemDisk::new();
+    for dir in disk.list("").unwrap() {
+        copy.create_dir(&dir).unwrap();
+        for name in disk.list(&dir).unwrap() {
+            let path = format!("{dir}/{name}");
+            let size = disk.size(&path).unwrap() as usize;
+            copy.create(&path).unwrap();
+            copy.append(&path, &disk.read_at(&path, 0, size).unwrap()).unwrap();
+        }
+    }
+    copy
 }
 
 pub fn copy(disk: &MemDisk) -> MemDisk {
