@@ -147,16 +147,24 @@ impl Sidecar {
         encode(SYNCED, [self.state.synced, self.state.index, 0, 0, 0])
     }
 
-    /// Reads the record in `state_dir`; `None` if there is none. Removes what a crash left of a new
-    /// file that had not yet taken the old one's place.
-    pub(crate) fn load(
+    /// Removes what a crash left of a new file that had not yet taken the old one's place, and, where
+    /// nothing was ever durable in it, of the record itself.
+    pub(crate) fn remove_leftovers(
         disk: &mut dyn Disk,
         state_dir: &str,
-    ) -> Result<Option<SidecarState>, KvError> {
-        let names = disk.list(state_dir)?;
-        if names.iter().any(|name| name == NEW_NAME) {
-            disk.remove(&join(state_dir, NEW_NAME))?;
+        is_recorded: bool,
+    ) -> Result<(), KvError> {
+        for name in disk.list(state_dir)? {
+            if name == NEW_NAME || (name == NAME && !is_recorded) {
+                disk.remove(&join(state_dir, &name))?;
+            }
         }
+        Ok(())
+    }
+
+    /// Reads the record in `state_dir`; `None` if there is none, or nothing was ever durable in it.
+    pub(crate) fn load(disk: &dyn Disk, state_dir: &str) -> Result<Option<SidecarState>, KvError> {
+        let names = disk.list(state_dir)?;
         if !names.iter().any(|name| name == NAME) {
             return Ok(None);
         }
@@ -298,12 +306,12 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let (mut disk, state) = written();
-        assert_eq!(Sidecar::load(&mut disk, "state").unwrap(), Some(state));
+        assert_eq!(Sidecar::load(&disk, "state").unwrap(), Some(state));
         assert_eq!((state.index, state.synced, state.hard.term), (5, 59, 3));
-        assert_eq!(Sidecar::load(&mut disk, "elsewhere").unwrap(), None);
+        assert_eq!(Sidecar::load(&disk, "elsewhere").unwrap(), None);
         let mut sidecar = Sidecar::new("state", state);
         perform(&mut disk, &sidecar.replace(Hard { term: 4, ..state.hard }));
-        let reread = Sidecar::load(&mut disk, "state").unwrap().unwrap();
+        let reread = Sidecar::load(&disk, "state").unwrap().unwrap();
         assert_eq!((reread.hard.term, reread.index, reread.synced), (4, 5, 59));
     }
 
@@ -340,7 +348,7 @@ mod tests {
             perform(&mut disk, &sidecar.batch(&[record], index * 10 - 1));
             assert!(disk.size("state/consensus").unwrap() <= SIDECAR_BYTES_MAX + 64);
         }
-        let read = Sidecar::load(&mut disk, "state").unwrap().unwrap();
+        let read = Sidecar::load(&disk, "state").unwrap().unwrap();
         assert_eq!((read.index, read.synced), (39_999, 399_989));
     }
 }

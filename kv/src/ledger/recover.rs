@@ -14,14 +14,20 @@
 //! * a header without what it promises: reset;
 //! * a complete chunk under its first name, of any age: renamed.
 //!
+//! Nothing on the disk is changed before all of it has been verified: repairs are given back to be
+//! performed, and a refusal leaves the directory as it was.
+//!
 //! Everything that was synced is kept, signed or not, and is synced again before it is relied upon,
 //! for a process that was killed leaves bytes that are only in the system's memory.
+
+use std::sync::Arc;
 
 use affiant_proof::TxId;
 use affiant_proof::chunk::{
     CHUNK_HEADER_BYTES, ChunkName, ChunkState, POSITION_BYTES, encode_positions,
 };
 use affiant_proof::merkle::Tree;
+use bytes::Bytes;
 
 use super::check::{Checked, Names, Refusal};
 use super::index::{CompletedChunk, OpenChunk};
@@ -30,7 +36,7 @@ use super::tail::{Tail, committed_at};
 use crate::disk::Disk;
 use crate::error::KvError;
 use crate::limits::RECOVERY_THREADS_MAX;
-use crate::replica::{Recovered, SignedRoot};
+use crate::replica::{DiskOp, Recovered, SignedRoot};
 use crate::seal::Sealer;
 use crate::sidecar::join;
 use crate::store::Store;
@@ -55,6 +61,8 @@ pub(crate) struct Found {
     pub(crate) last_signed: Option<LastSigned>,
     cut_bytes: u64,
     cut_at: Option<(String, u64)>,
+    /// What makes the directory whole again, to be performed in order.
+    pub(crate) repairs: Vec<DiskOp>,
 }
 
 /// The last signature, and where it lies.
@@ -83,8 +91,14 @@ struct File {
     size: u64,
 }
 
+impl File {
+    fn path_shared(&self) -> Arc<str> {
+        self.path.as_str().into()
+    }
+}
+
 struct Recovery<'a> {
-    disk: &'a mut dyn Disk,
+    disk: &'a dyn Disk,
     dir: &'a str,
     sealer: &'a dyn Sealer,
     store: &'a Store,
@@ -107,9 +121,16 @@ struct Pass {
     refusal: Option<Refusal>,
 }
 
-/// Verifies the ledger in `dir`, replays it into `store`, and repairs what a crash left.
+impl Pass {
+    /// Where the last entry begins.
+    fn last_entry(&self) -> u64 {
+        self.positions.last().map_or(CHUNK_HEADER_BYTES as u64, |position| u64::from(*position))
+    }
+}
+
+/// Verifies the ledger in `dir`, replays it into `store`, and finds out what a crash left.
 pub(crate) fn recover(
-    disk: &mut dyn Disk,
+    disk: &dyn Disk,
     dir: &str,
     sealer: &dyn Sealer,
     store: &Store,
@@ -128,6 +149,7 @@ pub(crate) fn recover(
         last_signed: None,
         cut_bytes: 0,
         cut_at: None,
+        repairs: Vec::new(),
     };
     let names = Default::default();
     let mut recovery = Recovery {
@@ -196,29 +218,45 @@ impl Recovery<'_> {
             return Err(damaged(file, 0, &reason));
         }
         if !files.is_empty() {
-            self.disk.sync_dir(self.dir)?;
+            self.repair(DiskOp::SyncDir { path: self.dir.into() });
         }
         Ok(())
+    }
+
+    fn repair(&mut self, op: DiskOp) {
+        self.found.repairs.push(op);
     }
 
     /// A chunk that was synced whole: nothing in it may be amiss.
     fn read_complete(&mut self, file: &File) -> Result<(), KvError> {
         let table = self.header(file)?.filter(|table| {
             *table > CHUNK_HEADER_BYTES as u64
-                && *table <= file.size
+                && *table < file.size
                 && (file.size - table).is_multiple_of(POSITION_BYTES as u64)
         });
         let Some(table) = table else {
             let reason = "the header does not lead to a position table, as a complete chunk's does";
             return Err(damaged(&file.path, 0, reason));
         };
+        // Looked at first, so that a damaged header is not taken for damaged entries.
+        let first = self.disk.read_at(&file.path, table, POSITION_BYTES)?;
+        if first != (CHUNK_HEADER_BYTES as u32).to_le_bytes() {
+            let reason = "the header does not lead to the position table, or that is damaged";
+            return Err(damaged(&file.path, 0, reason));
+        }
         let pass = self.pass(file, table)?;
-        if let Some(Refusal::NotAuthentic(reason) | Refusal::Wrong(reason)) = pass.refusal {
-            return Err(damaged(&file.path, pass.end, &reason));
+        match &pass.refusal {
+            Some(Refusal::Wrong(reason)) if pass.ends_chunk => {
+                return Err(damaged(&file.path, pass.last_entry(), reason));
+            }
+            Some(Refusal::NotAuthentic(reason) | Refusal::Wrong(reason)) => {
+                return Err(damaged(&file.path, pass.end, reason));
+            }
+            None => {}
         }
         if !pass.ends_chunk {
             let reason = "the last entry is not a signature that ends the chunk";
-            return Err(damaged(&file.path, pass.end, reason));
+            return Err(damaged(&file.path, pass.last_entry(), reason));
         }
         let last = self.found.last.seqno;
         if file.name.last.is_some_and(|named| named != last) {
@@ -228,16 +266,18 @@ impl Recovery<'_> {
         if !self.table_is(file, table, &pass.positions)? {
             return Err(damaged(&file.path, table, "the position table does not fit the entries"));
         }
-        self.complete(file, &pass)
+        self.complete(file, &pass);
+        Ok(())
     }
 
-    /// The newest chunk, which a crash may have left in any state.
+    /// The newest chunk, which a crash may have left in any state. A position table is no entry: the
+    /// pass stops at it, wherever the header says that it is.
     fn read_newest(&mut self, file: &File) -> Result<(), KvError> {
         let header = self.header(file)?;
-        let table = header.filter(|table| *table > 0 && *table <= file.size);
-        let mut pass = self.pass(file, table.unwrap_or(file.size))?;
+        let mut pass = self.pass(file, file.size)?;
+        let at = if pass.ends_chunk { pass.last_entry() } else { pass.end };
         match pass.refusal.take() {
-            Some(Refusal::Wrong(reason)) => return Err(damaged(&file.path, pass.end, &reason)),
+            Some(Refusal::Wrong(reason)) => return Err(damaged(&file.path, at, &reason)),
             Some(Refusal::NotAuthentic(reason)) if !pass.ends_chunk => {
                 self.judge(file, &pass, &reason)?;
             }
@@ -253,16 +293,19 @@ impl Recovery<'_> {
         }
         let end = if pass.positions.is_empty() { 0 } else { pass.end };
         self.note_cut(file, end);
+        let path = file.path_shared();
         if pass.positions.is_empty() {
-            return Ok(self.disk.remove(&file.path)?);
+            self.repair(DiskOp::Remove { path });
+            return Ok(());
         }
         if end < file.size {
-            self.disk.truncate(&file.path, end)?;
+            self.repair(DiskOp::Truncate { path: path.clone(), size: end });
         }
         if header != Some(0) {
-            self.disk.write_at(&file.path, 0, &[0; CHUNK_HEADER_BYTES])?;
+            let bytes = Bytes::from_static(&[0; CHUNK_HEADER_BYTES]);
+            self.repair(DiskOp::WriteAt { path: path.clone(), offset: 0, bytes });
         }
-        self.disk.sync(&file.path)?;
+        self.repair(DiskOp::Sync { path });
         let first = file.name.first;
         self.found.open = Some(OpenChunk { first, positions: pass.positions, end: end as u32 });
         Ok(())
@@ -282,7 +325,7 @@ impl Recovery<'_> {
             return Err(refuse(&format!("entries up to {synced} were synced")));
         }
         let tail = Tail {
-            disk: &*self.disk,
+            disk: self.disk,
             path: &file.path,
             sealer: self.sealer,
             at: pass.end,
@@ -298,29 +341,36 @@ impl Recovery<'_> {
 
     /// Does again what ends a chunk, as far as a crash has undone it.
     fn finish(&mut self, file: &File, header: Option<u64>, pass: &Pass) -> Result<(), KvError> {
-        let whole = pass.end + (pass.positions.len() * POSITION_BYTES) as u64;
-        let intact = header == Some(pass.end)
-            && file.size == whole
-            && self.table_is(file, pass.end, &pass.positions)?;
+        let table = encode_positions(&pass.positions);
+        let intact = header == Some(pass.end) && self.table_is(file, pass.end, &pass.positions)?;
+        let path = file.path_shared();
         if !intact {
+            let last = self.found.last.seqno;
+            if last <= self.bounds.synced.max(self.committed) {
+                // The end of a chunk is synced together with its last entry.
+                let reason = "its last entry ends the chunk and was synced, but header and position \
+                              table do not say so; restore the file from a copy";
+                return Err(damaged(&file.path, 0, reason));
+            }
             self.note_cut(file, pass.end);
-            self.disk.truncate(&file.path, pass.end)?;
-            self.disk.append(&file.path, &encode_positions(&pass.positions))?;
-            self.disk.write_at(&file.path, 0, &pass.end.to_le_bytes())?;
+            let header = Bytes::copy_from_slice(&pass.end.to_le_bytes());
+            self.repair(DiskOp::Truncate { path: path.clone(), size: pass.end });
+            self.repair(DiskOp::Append { path: path.clone(), parts: vec![table.into()] });
+            self.repair(DiskOp::WriteAt { path: path.clone(), offset: 0, bytes: header });
         }
-        self.disk.sync(&file.path)?;
-        self.complete(file, pass)
+        self.repair(DiskOp::Sync { path });
+        self.complete(file, pass);
+        Ok(())
     }
 
-    fn complete(&mut self, file: &File, pass: &Pass) -> Result<(), KvError> {
+    fn complete(&mut self, file: &File, pass: &Pass) {
         let (first, last) = (file.name.first, self.found.last.seqno);
         assert_eq!(last + 1 - first, pass.positions.len() as u64, "a position for each entry");
         if file.name.state == ChunkState::Open {
-            let name = ChunkName::committed(first, last).to_string();
-            self.disk.rename(&file.path, &join(self.dir, &name))?;
+            let to = join(self.dir, &ChunkName::committed(first, last).to_string()).into();
+            self.repair(DiskOp::Rename { from: file.path_shared(), to });
         }
         self.found.chunks.push(CompletedChunk { first, last, end: pass.end as u32 });
-        Ok(())
     }
 
     fn note_cut(&mut self, file: &File, size: u64) {
@@ -356,8 +406,7 @@ impl Recovery<'_> {
         let seqno = self.found.last.seqno + 1;
         let mut pass = Pass { positions: Vec::new(), end: at, ends_chunk: false, refusal: None };
         let Self { disk, found, store, bounds, committed, names, .. } = self;
-        let mut scan =
-            Scan { disk: &**disk, path: &file.path, sealer: self.sealer, at, end, seqno };
+        let mut scan = Scan { disk: *disk, path: &file.path, sealer: self.sealer, at, end, seqno };
         let (done, all, progress) = (self.done_bytes, self.all_bytes, &mut *self.progress);
         pass.refusal = scan.run(names, |offset, size, checked| {
             if pass.ends_chunk {

@@ -6,12 +6,13 @@
 //! * the consensus record says that a seqno at or above n was synced;
 //! * a signature entry, before or behind the bad bytes, says so: its tree table begins at the commit
 //!   point of its time;
-//! * authentic entries follow, and the bad bytes do not look lost: a crash loses whole sectors of an
-//!   unsynced write, which then read as zeros, while damage leaves other bytes.
+//! * authentic entries follow, and no sector can have been lost between: a crash loses whole sectors
+//!   of an unsynced write, which then read as zeros or as what the device held before, while damage
+//!   may be smaller.
 //!
 //! With evidence the file is refused; without, it is cut after the last authentic entry. After a loss
 //! of power the record may lag behind the last synced batch, for it is not synced itself; damage to
-//! that batch's very last entries is then taken for a tear. RELIABILITY.md says so.
+//! that batch is then taken for a tear if it is large or at its end. RELIABILITY.md says so.
 
 use affiant_proof::entry::{
     EntryKind, FRAME_BYTES, HEADER_BYTES, PUBLIC_HEADER_BYTES, parse_header,
@@ -113,22 +114,19 @@ impl Tail<'_> {
         Ok(Some(signature.map_or(0, |signature| committed_at(&signature.tree))))
     }
 
-    /// Whether a sector between the first bad byte and `follower` reads as zeros. The first one may
-    /// have been begun by an earlier write, the last one is shared with an authentic entry.
+    /// Whether a sector between the first bad byte and `follower` can have been lost. The first one may
+    /// have been begun by an earlier write and then reads as zeros from there on; the last one is
+    /// shared with an authentic entry.
     fn lost_a_sector(&self, follower: u64) -> Result<bool, KvError> {
-        let mut from = self.at;
-        while from < follower {
-            let boundary = (from / SECTOR_BYTES + 1) * SECTOR_BYTES;
-            if boundary > follower {
-                return Ok(false);
-            }
-            let bytes = self.disk.read_at(self.path, from, (boundary - from) as usize)?;
-            if bytes.iter().all(|byte| *byte == 0) {
-                return Ok(true);
-            }
-            from = boundary;
+        let boundary = self.at.next_multiple_of(SECTOR_BYTES);
+        if boundary + SECTOR_BYTES <= follower {
+            return Ok(true);
         }
-        Ok(false)
+        if boundary == self.at || boundary > follower {
+            return Ok(false);
+        }
+        let bytes = self.disk.read_at(self.path, self.at, (boundary - self.at) as usize)?;
+        Ok(bytes.iter().all(|byte| *byte == 0))
     }
 }
 

@@ -109,8 +109,9 @@ impl Replica {
         let recorded = Sidecar::load(disk, &config.state_dir)?;
         check_recorded(&config, recorded.as_ref())?;
         let known = recorded.unwrap_or_else(|| new_record(&config));
-        let bounds =
-            ledger::Bounds { synced: known.synced, view_max: known.hard.term + config.view_offset };
+        // Without a record the start is refused, but for that reason.
+        let view_max = recorded.map_or(u64::MAX, |known| known.hard.term + known.view_offset);
+        let bounds = ledger::Bounds { synced: known.synced, view_max };
         let found = ledger::recover(disk, &config.ledger_dir, &*sealer, &store, bounds, progress)?;
         if let Some(signed) = &found.last_signed {
             signer.verify_signed_root(&signed.root).map_err(|error| KvError::Damaged {
@@ -130,6 +131,12 @@ impl Replica {
             });
         }
 
+        // All is well: only now is anything changed.
+        for repair in &found.repairs {
+            repair.perform(disk)?;
+        }
+        Sidecar::remove_leftovers(disk, &config.state_dir, recorded.is_some())?;
+
         let term = found.last.view.saturating_sub(config.view_offset);
         // The newest engine entries need not be on record; an empty ledger starts the log anew.
         let index = if found.entries > 0 { known.index.max(1) } else { 0 };
@@ -141,7 +148,6 @@ impl Replica {
         let mut ops = if recorded.is_some() {
             sidecar.replace(hard)
         } else {
-            remove_leftover(disk, &config)?;
             let mut ops = vec![DiskOp::CreateDir { path: config.ledger_dir.as_str().into() }];
             ops.extend(sync_dirs(&config.ledger_dir));
             ops.extend(sidecar.create(hard));
@@ -150,8 +156,7 @@ impl Replica {
         ops.extend(sidecar.batch(&pending.records, known.synced));
         let recovered = found.report();
         let doors = Doors { store, queue, sealer };
-        let replica = Self::resume(config, doors, consensus, signer, sidecar, found);
-        let mut replica = replica;
+        let mut replica = Self::resume(config, doors, consensus, signer, sidecar, found);
         let effects = replica.open(ops, &pending);
         Ok((replica, effects, recovered))
     }
@@ -263,13 +268,4 @@ fn check_recorded(config: &ReplicaConfig, known: Option<&SidecarState>) -> Resul
             known.node, known.view_offset, config.node, config.view_offset
         ),
     })
-}
-
-/// A consensus record in which nothing was ever durable is created again.
-fn remove_leftover(disk: &mut dyn Disk, config: &ReplicaConfig) -> Result<(), KvError> {
-    let path = join(&config.state_dir, "consensus");
-    match disk.remove(&path) {
-        Err(error) if !error.missing => Err(error.into()),
-        _ => Ok(()),
-    }
 }
