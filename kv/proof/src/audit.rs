@@ -14,6 +14,7 @@ mod identity;
 mod report;
 mod seal;
 mod signature;
+mod start;
 
 pub use report::{AuditReport, AuditVerdict, Finding, ServicePeriod, Severity};
 pub use seal::LedgerSecret;
@@ -68,6 +69,8 @@ pub struct Auditor {
     seals: Seals,
     trusted_service: Option<Certificate>,
     now: Option<u64>,
+    /// The seqno after which the audit started; 0 unless it started from a snapshot.
+    start: u64,
     /// The first seqno of each view, and the view.
     views: Vec<(u64, u64)>,
     first: Option<TxId>,
@@ -128,6 +131,7 @@ impl Auditor {
             seals: Seals::new(&options.secrets),
             trusted_service: options.trusted_service,
             now: options.now,
+            start: 0,
             views: Vec::new(),
             first: None,
             last: None,
@@ -463,7 +467,7 @@ impl Auditor {
 
     fn unsigned_tail(&self) -> u64 {
         let last = self.last.map_or(0, |last| last.seqno);
-        last - self.last_signed.map_or(0, |signed| signed.seqno).min(last)
+        last - self.last_signed.map_or(self.start, |signed| signed.seqno).min(last)
     }
 
     fn check_coverage(&mut self) {

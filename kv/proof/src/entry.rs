@@ -302,11 +302,17 @@ impl<'a> EntryView<'a> {
         }
     }
 
+    /// What follows the head of the public domain, and its offset in the entry.
+    pub(crate) fn after_header(&self) -> (&'a [u8], usize) {
+        (&self.raw[self.maps_at..self.private_at], self.maps_at)
+    }
+
     /// The maps of the public domain. For a snapshot, whose maps are laid out otherwise, this is
-    /// everything after the reserved field and must not be read as maps.
+    /// everything after the reserved field and must not be read as maps: see `snapshot`.
     #[must_use]
     pub fn maps(&self) -> Maps<'a> {
-        Maps::new(&self.raw[self.maps_at..self.private_at], self.maps_at)
+        let (maps, base) = self.after_header();
+        Maps::new(maps, base)
     }
 }
 

@@ -19,6 +19,7 @@ pub mod entry;
 pub mod limits;
 pub mod merkle;
 pub mod receipt;
+pub mod snapshot;
 pub mod tables;
 
 pub use audit::{AuditOptions, AuditReport, AuditVerdict, Auditor, LedgerSecret};
@@ -31,3 +32,8 @@ pub use receipt::{
 };
 pub use txid::{TxId, TxIdParseError};
 pub use verdict::{Check, Outcome, Verdict};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -5,6 +5,7 @@
 
 mod verify;
 
+pub(crate) use verify::certificates;
 pub use verify::{ExpectedClaims, VerifyOptions, verify_cose, verify_cose_endorsed, verify_json};
 
 use base64::Engine as _;

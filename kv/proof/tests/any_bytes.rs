@@ -9,9 +9,10 @@ use std::sync::OnceLock;
 use affiant_proof::chunk::{ChunkName, ChunkView};
 use affiant_proof::claims::parse_commit_evidence;
 use affiant_proof::cose::{self, InclusionProof, Sign1, parse_inclusion_proofs};
-use affiant_proof::entry::{EntryView, Maps};
+use affiant_proof::entry::{self, EntryView, Maps};
 use affiant_proof::merkle::Tree;
 use affiant_proof::receipt::Receipt;
+use affiant_proof::snapshot::SnapshotView;
 use affiant_proof::tables::RootSignature;
 use affiant_proof::{
     AuditOptions, Auditor, Certificate, Digest, ExpectedClaims, LedgerSecret, PublicKey, TxId,
@@ -71,8 +72,46 @@ fn seeds() -> &'static Seeds {
             signature_der: &raw.signature_der().unwrap(),
         };
         pieces.push(Receipt::for_signature(&Digest::ZERO, signed).to_json().into_bytes());
+        pieces.push(small_snapshot());
         Seeds { chunks, secret, service, key, pieces }
     })
+}
+
+/// A snapshot at 2.9 of one map with two rows, and no receipt.
+fn small_snapshot() -> Vec<u8> {
+    let sized = |bytes: &[u8]| [&(bytes.len() as u64).to_le_bytes()[..], bytes].concat();
+    let padded = |bytes: &[u8]| {
+        let mut row = sized(bytes);
+        row.resize(row.len().next_multiple_of(8), 0);
+        row
+    };
+    let value = |version: u64, value: &[u8]| [&version.to_le_bytes()[..], value].concat();
+    let rows = [
+        padded(b"key"),
+        padded(&value(3, b"value")),
+        padded(b"another key"),
+        padded(&value(4, b"")),
+    ]
+    .concat();
+    let domain = [
+        &[1][..],
+        &9_u64.to_le_bytes(),
+        &[0; 8],
+        &sized(&[7; 32]),
+        &sized(&[1_u64.to_le_bytes(), 1_u64.to_le_bytes()].concat()),
+        &sized(b"public:map"),
+        &4_u64.to_le_bytes(),
+        &sized(&rows),
+    ]
+    .concat();
+    let iv = entry::iv_for_snapshot(9);
+    let snapshot = [&entry::encode::frame(0, &[0; 16], &iv, domain.len(), 0)[..], &domain].concat();
+    let view = SnapshotView::parse(&snapshot).unwrap();
+    assert_eq!(view.txid(), TxId::new(2, 9));
+    let map = view.maps().next().unwrap().unwrap();
+    let rows: Vec<_> = map.rows().collect();
+    assert_eq!(rows, [(&b"key"[..], 3, &b"value"[..]), (b"another key", 4, b"")]);
+    snapshot
 }
 
 /// One change: overwrite, insert, delete, or cut.
@@ -129,6 +168,15 @@ fn read_everything(bytes: &[u8]) {
         }
     }
     Maps::of_private(bytes).for_each(drop);
+    if let Ok(snapshot) = SnapshotView::parse(bytes) {
+        let _ = (snapshot.txid(), snapshot.digest(), snapshot.leaf());
+        for map in snapshot.maps().flatten() {
+            map.rows().for_each(drop);
+        }
+        let options = VerifyOptions::default();
+        let _ = snapshot.verify(&seeds.service.cert_pem, &options).to_string();
+        let _ = Auditor::after_snapshot(AuditOptions::default(), &snapshot);
+    }
     if let Ok(chunk) = ChunkView::parse(bytes) {
         chunk.entries().for_each(drop);
         assert_eq!(chunk.position(chunk.position_count()), None);

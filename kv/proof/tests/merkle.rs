@@ -151,7 +151,9 @@ proptest! {
     /// Whatever is appended, flushed, taken back and reloaded: roots, paths and bytes are those
     /// of a tree that only ever grew to this size.
     #[test]
-    fn flushing_retracting_and_reloading_change_no_root(steps in proptest::collection::vec(step(), 1..14)) {
+    fn flushing_retracting_and_reloading_change_no_root(
+        steps in proptest::collection::vec(step(), 1..14)
+    ) {
         let mut tree = Tree::new();
         let mut all = vec![Digest::ZERO];
         let mut fresh = 1 << 32;

@@ -228,7 +228,7 @@ fn check_chain(
 }
 
 /// The certificates in a text of one or more PEM blocks.
-fn certificates(pem: &str) -> Result<Vec<Certificate>, ProofError> {
+pub(crate) fn certificates(pem: &str) -> Result<Vec<Certificate>, ProofError> {
     const END: &str = "-----END CERTIFICATE-----";
     let limit = CERTIFICATE_BYTES_MAX * ENDORSEMENTS_MAX;
     if pem.len() > limit {
