@@ -170,3 +170,48 @@ fn p06_a_failed_write_poisons_the_node_for_good() {
     assert!(node.pending.is_empty());
     assert_eq!(node.committed.len(), 1);
 }
+
+#[test]
+fn p04_an_auditor_finds_the_files_valid_and_every_seal_right() {
+    let mut node = Node::create(small_chunks());
+    for round in 0..10 {
+        node.put("records", &round.to_string(), "private");
+        node.put("public:log", &round.to_string(), "public");
+        node.commit(|tx| {
+            let map = affiant_kv::MapName::new("records").unwrap();
+            tx.remove(&map, b"1").unwrap();
+            tx.set_claims_digest(affiant_proof::Digest::of(b"claims"));
+        });
+        node.settle();
+    }
+    let mut node = node.restart().unwrap().0;
+    node.put("records", "after the restart", "private");
+    node.step(Event::EndChunk);
+    node.settle();
+    let mut auditor = affiant_proof::audit::Auditor::new(affiant_proof::audit::AuditOptions {
+        secrets: vec![affiant_proof::audit::LedgerSecret { first_seqno: 1, key: [42; 32] }],
+        trusted_service: Some(
+            affiant_proof::Certificate::from_pem(&node.keys.service_pem()).unwrap(),
+        ),
+        now: None,
+    });
+    let mut chunks: Vec<(u64, String, Vec<u8>)> = files(&node.disk)
+        .into_iter()
+        .filter_map(|(path, bytes)| {
+            let name = path.strip_prefix("ledger/")?.to_owned();
+            let first = affiant_proof::chunk::ChunkName::parse(&name).unwrap().first;
+            Some((first, name, bytes))
+        })
+        .collect();
+    chunks.sort();
+    for (_, name, bytes) in &chunks {
+        auditor.chunk(name, bytes);
+    }
+    let report = auditor.finish();
+    assert_eq!(report.verdict, affiant_proof::audit::AuditVerdict::Valid, "{report}");
+    assert_eq!(report.entries, node.store().last().seqno);
+    assert_eq!(report.seals, report.entries);
+    assert_eq!(report.last_signed, Some(node.store().last()));
+    assert!(report.signatures > 10 && report.cose_signatures == report.signatures);
+    assert_eq!(report.unsigned_tail, 0);
+}
