@@ -1,1 +1,21 @@
-//! placeholder
+//! The JavaScript front end of Affiant: runs CCF application bundles unmodified on QuickJS-ng.
+//!
+//! [`JsFrontend::load`] compiles a bundle once; each worker thread has its own interpreters. By
+//! default every request runs in pristine state, as in CCF, which costs a copy of some hundred
+//! kilobytes instead of the making of an interpreter; endpoints with an `interpreter_reuse` key share
+//! a kept one.
+#![deny(unsafe_code)]
+
+mod engine;
+mod exception;
+mod frontend;
+mod host;
+mod interpreter;
+mod limits;
+mod log;
+mod program;
+mod response;
+mod surface;
+
+pub use frontend::JsFrontend;
+pub use log::{LogLevel, LogSink};

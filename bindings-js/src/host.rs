@@ -1,0 +1,128 @@
+//! The Rust side of one interpreter: what native functions find behind it.
+//!
+//! Everything here is interior-mutable because scripts call natives that run callbacks that call
+//! natives; no borrow is held while a script runs.
+
+use core::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Instant;
+
+use affiant::Mode;
+use affiant_kv::{Store, Tx};
+use bytes::Bytes;
+
+use crate::engine::Pinned;
+use crate::log::LogSink;
+use crate::program::Program;
+use crate::surface::{Builtins, Entropy, MapTable};
+
+/// What native functions find behind the interpreter they are called from.
+pub(crate) struct Host {
+    pub(crate) program: Arc<Program>,
+    pub(crate) log: LogSink,
+    /// The transaction of the running request; `None` outside of one.
+    pub(crate) tx: RefCell<Option<Tx>>,
+    pub(crate) store: RefCell<Option<Arc<Store>>>,
+    pub(crate) mode: Cell<Mode>,
+    pub(crate) body: RefCell<Bytes>,
+    /// The request's `content-type`.
+    pub(crate) content_type: RefCell<String>,
+    pub(crate) apply_writes: Cell<Option<bool>>,
+    /// When the script is to be interrupted.
+    pub(crate) deadline: Cell<Option<Instant>>,
+    /// It was.
+    timed_out: Cell<bool>,
+    /// Native code panicked: the interpreter is not to be used again.
+    pub(crate) panicked: Cell<bool>,
+    /// The script asked for something that differs from request to request (the store, the time,
+    /// randomness, the log), so its module state must be made anew each time.
+    pub(crate) ambient: Cell<bool>,
+    /// `ccf.enableMetricsLogging`.
+    pub(crate) metrics: Cell<bool>,
+    pub(crate) maps: RefCell<MapTable>,
+    pub(crate) entropy: RefCell<Entropy>,
+    pub(crate) builtins: Cell<Builtins>,
+    /// The module whose import is being resolved.
+    pub(crate) importer: RefCell<String>,
+    pub(crate) pinned: RefCell<Pinned>,
+    pub(crate) kv_class: Cell<u32>,
+    pub(crate) handle_class: Cell<u32>,
+    kept: Cell<Kept>,
+}
+
+/// What [`Host::restore`] goes back to.
+#[derive(Clone, Copy, Default)]
+struct Kept {
+    metrics: bool,
+    maps: usize,
+    pinned: usize,
+}
+
+impl Host {
+    pub(crate) fn new(program: Arc<Program>, log: LogSink) -> Self {
+        Self {
+            program,
+            log,
+            tx: RefCell::default(),
+            store: RefCell::default(),
+            mode: Cell::default(),
+            body: RefCell::default(),
+            content_type: RefCell::default(),
+            apply_writes: Cell::default(),
+            deadline: Cell::default(),
+            timed_out: Cell::default(),
+            panicked: Cell::default(),
+            ambient: Cell::default(),
+            metrics: Cell::default(),
+            maps: RefCell::default(),
+            entropy: RefCell::default(),
+            builtins: Cell::default(),
+            importer: RefCell::default(),
+            pinned: RefCell::default(),
+            kv_class: Cell::default(),
+            handle_class: Cell::default(),
+            kept: Cell::default(),
+        }
+    }
+
+    /// Remembers the state that belongs to the scripts.
+    pub(crate) fn keep(&self) {
+        self.kept.set(Kept {
+            metrics: self.metrics.get(),
+            maps: self.maps.borrow().len(),
+            pinned: self.pinned.borrow().len(),
+        });
+    }
+
+    /// Goes back to what [`Host::keep`] saw.
+    pub(crate) fn restore(&self) {
+        let kept = self.kept.get();
+        self.metrics.set(kept.metrics);
+        self.maps.borrow_mut().truncate(kept.maps);
+        self.pinned.borrow_mut().truncate(kept.pinned);
+    }
+
+    /// Starts the clock: scripts are interrupted at `deadline`.
+    pub(crate) fn arm(&self, deadline: Option<Instant>) {
+        self.deadline.set(deadline);
+        self.timed_out.set(false);
+    }
+
+    /// Whether the script is to stop; polled by the engine.
+    pub(crate) fn check_deadline(&self) -> bool {
+        if self.deadline.get().is_some_and(|deadline| Instant::now() >= deadline) {
+            self.timed_out.set(true);
+        }
+        self.timed_out.get()
+    }
+
+    /// Whether the script was interrupted.
+    pub(crate) fn expired(&self) -> bool {
+        self.timed_out.get()
+    }
+
+    /// Notes that the script used what differs from request to request.
+    pub(crate) fn touch(&self) {
+        self.ambient.set(true);
+    }
+}

@@ -1,0 +1,159 @@
+//! An app's modules, compiled once: what every interpreter of the app loads from.
+//!
+//! Module names are the bundle's with a leading slash. An import specifier is resolved as CCF's
+//! engine does (reference B.1): relative ones against the importer's directory, others verbatim; no
+//! extension or index file is guessed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use affiant::{AppBundle, Endpoint};
+
+use crate::engine::Engine;
+use crate::host::Host;
+use crate::log::LogSink;
+
+/// A module as [`Program::find`] knows it.
+pub(crate) enum Loaded<'a> {
+    /// Compiled in this process.
+    Bytecode(&'a [u8]),
+    /// Still to be compiled; only while the program is made.
+    Source(&'a str),
+    /// It does not compile; the reason.
+    Broken(&'a str),
+    /// The bundle has no such module.
+    Missing,
+}
+
+enum Module {
+    Source(String),
+    Bytecode(Vec<u8>),
+    Broken(String),
+}
+
+/// An app's modules.
+#[derive(Default)]
+pub(crate) struct Program {
+    modules: BTreeMap<String, Module>,
+}
+
+impl Program {
+    /// Compiles every module of the bundle, none is run. Returns what will fail when it is called,
+    /// as warnings: modules that do not compile, imports and handlers that are missing.
+    ///
+    /// # Errors
+    /// No memory for an interpreter.
+    pub(crate) fn compile(
+        bundle: &AppBundle,
+        endpoints: &[Endpoint],
+        log: &LogSink,
+    ) -> Result<(Self, Vec<String>), &'static str> {
+        let modules = bundle
+            .modules
+            .iter()
+            .map(|(name, source)| (canonical(name), Module::Source(source.clone())))
+            .collect();
+        let sources = Arc::new(Self { modules });
+        let mut warnings = Vec::new();
+        let mut compiled = BTreeMap::new();
+        let mut engine = Engine::new(Host::new(sources.clone(), log.clone()))?;
+        for (name, module) in &sources.modules {
+            let Module::Source(source) = module else { continue };
+            let module = match engine.compile(name, source) {
+                Ok(bytes) => Module::Bytecode(bytes),
+                Err(reason) => {
+                    warnings.push(format!("module {name}: {reason}"));
+                    Module::Broken(reason)
+                }
+            };
+            compiled.insert(name.clone(), module);
+        }
+        let program = Self { modules: compiled };
+        for endpoint in endpoints {
+            if let Some(problem) = program.missing_handler(endpoint, &mut engine) {
+                warnings.push(format!("{} {}: {problem}", endpoint.method, endpoint.path));
+            }
+        }
+        Ok((program, warnings))
+    }
+
+    /// The module of that name, with or without its leading slash.
+    pub(crate) fn find(&self, name: &str) -> Loaded<'_> {
+        match self.modules.get(name).or_else(|| self.modules.get(&canonical(name))) {
+            Some(Module::Bytecode(bytes)) => Loaded::Bytecode(bytes),
+            Some(Module::Source(source)) => Loaded::Source(source),
+            Some(Module::Broken(reason)) => Loaded::Broken(reason),
+            None => Loaded::Missing,
+        }
+    }
+
+    /// Why the endpoint's handler cannot be called, as far as linking shows.
+    fn missing_handler(&self, endpoint: &Endpoint, engine: &mut Engine) -> Option<String> {
+        let name = canonical(&endpoint.module);
+        match self.find(&name) {
+            Loaded::Missing => Some(format!("the bundle has no module '{name}'")),
+            Loaded::Broken(_) => None, // Said for the module already.
+            _ => {
+                let found = engine.exports(&name, &endpoint.function);
+                found.err().map(|reason| {
+                    format!("module '{name}' exports no '{}': {reason}", endpoint.function)
+                })
+            }
+        }
+    }
+}
+
+/// A module name with its leading slash.
+pub(crate) fn canonical(name: &str) -> String {
+    if name.starts_with('/') { name.to_owned() } else { format!("/{name}") }
+}
+
+/// The name of the module that `importer` means by `specifier`.
+pub(crate) fn resolve_specifier(importer: &str, specifier: &str) -> String {
+    if !specifier.starts_with("./") && !specifier.starts_with("../") {
+        return canonical(specifier);
+    }
+    let mut path: Vec<&str> = importer.split('/').filter(|part| !part.is_empty()).collect();
+    path.pop();
+    let mut rest = specifier;
+    loop {
+        if let Some(after) = rest.strip_prefix("./") {
+            rest = after;
+        } else if let Some(after) = rest.strip_prefix("../") {
+            if path.pop().is_none() {
+                // Above the bundle: no such module, and the error says so with this name.
+                return format!("/{rest}");
+            }
+            rest = after;
+        } else {
+            break;
+        }
+    }
+    path.push(rest);
+    format!("/{}", path.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn specifiers_resolve_as_the_reference_says() {
+        let cases = [
+            ("/a/b.js", "./c.js", "/a/c.js"),
+            ("/a/b.js", "../c.js", "/c.js"),
+            ("/a/b/c.js", "../d/e.js", "/a/d/e.js"),
+            ("/a/b/c.js", "./../d.js", "/a/d.js"),
+            ("/a.js", "./b.js", "/b.js"),
+            ("/a.js", "b.js", "/b.js"),
+            ("/x/a.js", "lib/b.js", "/lib/b.js"),
+            ("/x/a.js", "/lib/b.js", "/lib/b.js"),
+            ("/a.js", "../b.js", "/../b.js"),
+            ("", "/src/a.js", "/src/a.js"),
+            ("/a.js", "./noext", "/noext"),
+        ];
+        for (importer, specifier, expected) in cases {
+            assert_eq!(resolve_specifier(importer, specifier), expected, "{importer} {specifier}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! `console` (reference A.11): four functions, lines tagged `app`.
+
+use crate::engine::{Args, Arity, Native, Scope, Script, Value};
+use crate::log::LogLevel;
+
+/// Functions of `console`.
+pub(super) static NATIVES: &[Native] = &[
+    Native { name: c"log", arity: Arity::Any, run: info },
+    Native { name: c"info", arity: Arity::Any, run: info },
+    Native { name: c"warn", arity: Arity::Any, run: warn },
+    Native { name: c"error", arity: Arity::Any, run: error },
+];
+
+fn info<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
+    line(scope, &args, LogLevel::Info)
+}
+
+fn warn<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
+    line(scope, &args, LogLevel::Fail)
+}
+
+fn error<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
+    line(scope, &args, LogLevel::Fatal)
+}
+
+fn line<'js>(scope: Scope<'js>, args: &Args<'js>, level: LogLevel) -> Script<Value<'js>> {
+    scope.host().touch();
+    let mut text = String::new();
+    for index in 0..args.len() {
+        if index > 0 {
+            text.push(' ');
+        }
+        let value = args.get(index);
+        if value.is_object() && !value.is_error() {
+            let json = scope.to_json(&value)?;
+            text.push_str(&scope.text(&json)?);
+        } else {
+            text.push_str(&scope.text(&value)?);
+        }
+    }
+    (scope.host().log)(level, "app", &text);
+    Ok(scope.undefined())
+}

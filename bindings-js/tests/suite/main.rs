@@ -1,0 +1,14 @@
+//! Behaviour of the JavaScript front end, through its public interface, on a real store.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod bundle;
+mod converters;
+mod hostile;
+mod isolation;
+mod kv;
+mod limits;
+mod modules;
+mod request;
+mod response;
+mod support;
+mod surface;
