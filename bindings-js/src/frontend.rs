@@ -7,9 +7,10 @@ use affiant::{
     AppBundle, AppError, Call, Endpoint, Frontend, FrontendWorker, Response, RuntimeOptions,
 };
 
+use crate::engine::engine_version;
 use crate::interpreter::{Interpreter, Policy, Siblings};
 use crate::limits::{FRESH_INTERPRETER_COUNT_MAX, REUSED_INTERPRETER_COUNT_MAX};
-use crate::log::{LogSink, standard_error};
+use crate::log::{LogSink, host_log};
 use crate::program::{Program, canonical};
 
 /// Which interpreters serve an endpoint: those of its module, or those of its reuse key.
@@ -40,7 +41,7 @@ pub struct JsFrontend {
 
 impl JsFrontend {
     /// Compiles the bundle's modules and notes its endpoints; nothing of the app is run. Lines of
-    /// `console` go to standard error.
+    /// `console` go to the log of the host.
     ///
     /// # Errors
     /// No memory for an interpreter. What the app itself does wrong (a module that does not
@@ -51,7 +52,7 @@ impl JsFrontend {
         endpoints: Vec<Endpoint>,
         options: RuntimeOptions,
     ) -> Result<Self, AppError> {
-        Self::load_with_log(bundle, endpoints, options, standard_error())
+        Self::load_with_log(bundle, endpoints, options, host_log())
     }
 
     /// As [`JsFrontend::load`], with a place for the lines of `console`.
@@ -126,6 +127,10 @@ fn groups_of(endpoints: &[Endpoint]) -> Vec<Group> {
 impl Frontend for JsFrontend {
     fn language(&self) -> &'static str {
         "javascript"
+    }
+
+    fn engine_version(&self) -> Option<&str> {
+        Some(engine_version())
     }
 
     fn endpoints(&self) -> &[Endpoint] {

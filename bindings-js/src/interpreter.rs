@@ -15,7 +15,9 @@ use crate::engine::{Engine, ErrorKind, Function, Promised, Scope, Script, Value}
 use crate::exception;
 use crate::host::Host;
 use crate::limits::{HEAP_BYTES_MAX, MAP_NAME_COUNT_MAX, STACK_BYTES_MAX};
-use crate::log::{LogLevel, LogSink};
+use affiant::log::Level;
+
+use crate::log::LogSink;
 use crate::program::{Program, canonical};
 use crate::response;
 use crate::surface::{self, RequestParts};
@@ -102,7 +104,7 @@ impl Interpreter {
                 response.status,
                 started.elapsed().as_millis()
             );
-            (host.log)(LogLevel::Info, "js", &line);
+            (host.log)(Level::Info, "js", &line);
         }
         let broken = host.expired() || host.panicked.get() || self.engine.heap().refused();
         self.finish(call);
@@ -113,7 +115,7 @@ impl Interpreter {
         let host = self.engine.host();
         *host.tx.borrow_mut() = Some(call.tx.take());
         *host.store.borrow_mut() = Some(call.store.clone());
-        *host.body.borrow_mut() = call.request.body.clone();
+        *host.body.borrow_mut() = call.request.body().clone();
         let mut content_type = host.content_type.borrow_mut();
         content_type.clear();
         content_type.push_str(call.request.header("content-type").unwrap_or_default());

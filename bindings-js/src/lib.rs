@@ -18,4 +18,4 @@ mod response;
 mod surface;
 
 pub use frontend::JsFrontend;
-pub use log::{LogLevel, LogSink};
+pub use log::LogSink;

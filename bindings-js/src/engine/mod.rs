@@ -9,5 +9,5 @@ mod heap;
 mod runtime;
 mod scope;
 
-pub(crate) use runtime::{Engine, Function, Pinned};
+pub(crate) use runtime::{Engine, Function, Pinned, engine_version};
 pub(crate) use scope::{Args, Arity, ErrorKind, Native, Promised, Scope, Script, Thrown, Value};

@@ -149,6 +149,13 @@ impl Engine {
     }
 }
 
+/// The C engine's version.
+pub(crate) fn engine_version() -> &'static str {
+    // SAFETY: the engine returns a constant terminated string.
+    let version = unsafe { CStr::from_ptr(qjs::JS_GetVersion()) };
+    version.to_str().unwrap_or("unknown")
+}
+
 /// Language built-ins that CCF's engine has; no WeakRef, `atob`, `performance`.
 ///
 /// # Safety

@@ -1,7 +1,8 @@
 //! `console` (reference A.11): four functions, lines tagged `app`.
 
+use affiant::log::Level;
+
 use crate::engine::{Args, Arity, Native, Scope, Script, Value};
-use crate::log::LogLevel;
 
 /// Functions of `console`.
 pub(super) static NATIVES: &[Native] = &[
@@ -12,18 +13,18 @@ pub(super) static NATIVES: &[Native] = &[
 ];
 
 fn info<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
-    line(scope, &args, LogLevel::Info)
+    line(scope, &args, Level::Info)
 }
 
 fn warn<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
-    line(scope, &args, LogLevel::Fail)
+    line(scope, &args, Level::Fail)
 }
 
 fn error<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
-    line(scope, &args, LogLevel::Fatal)
+    line(scope, &args, Level::Fatal)
 }
 
-fn line<'js>(scope: Scope<'js>, args: &Args<'js>, level: LogLevel) -> Script<Value<'js>> {
+fn line<'js>(scope: Scope<'js>, args: &Args<'js>, level: Level) -> Script<Value<'js>> {
     scope.host().touch();
     let mut text = String::new();
     for index in 0..args.len() {

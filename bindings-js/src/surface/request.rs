@@ -52,20 +52,23 @@ pub(crate) fn build<'js>(scope: Scope<'js>, parts: &RequestParts<'_>) -> Script<
     let builtins = scope.host().builtins.get();
     let prototype = pinned(scope, builtins.request_prototype);
     let object = scope.object_with_prototype(&prototype)?;
-    scope.set(&object, c"headers", dictionary(scope, &request.headers)?)?;
-    scope.set(&object, c"query", scope.string(&request.query)?)?;
-    scope.set(&object, c"path", scope.string(&request.path)?)?;
-    scope.set(&object, c"method", scope.string(&request.method)?)?;
+    let headers = scope.object()?;
+    for (name, value) in request.headers() {
+        scope.set_named(&headers, name, scope.string(&value)?)?;
+    }
+    scope.set(&object, c"headers", headers)?;
+    scope.set(&object, c"query", scope.string(&request.query())?)?;
+    scope.set(&object, c"path", scope.string(request.path())?)?;
+    scope.set(&object, c"method", scope.string(request.method())?)?;
     let host = request.header("host").map_or_else(|| Ok(scope.null()), |host| scope.string(host));
     scope.set(&object, c"hostname", host?)?;
-    scope.set(&object, c"route", scope.string(&request.route)?)?;
-    let url = if request.query.is_empty() {
-        scope.string(&request.path)
-    } else {
-        scope.string(&format!("{}?{}", request.path, request.query))
-    };
-    scope.set(&object, c"url", url?)?;
-    scope.set(&object, c"params", dictionary(scope, &request.params)?)?;
+    scope.set(&object, c"route", scope.string(request.route())?)?;
+    scope.set(&object, c"url", scope.string(&request.url())?)?;
+    let params = scope.object()?;
+    for (name, value) in request.params() {
+        scope.set_named(&params, name, scope.string(value)?)?;
+    }
+    scope.set(&object, c"params", params)?;
 
     let prototype = pinned(scope, builtins.body_prototype);
     let body = scope.object_with_prototype(&prototype)?;
@@ -73,22 +76,11 @@ pub(crate) fn build<'js>(scope: Scope<'js>, parts: &RequestParts<'_>) -> Script<
         scope.set(&body, NATIVES[index].name, pinned(scope, *function))?;
     }
     scope.set(&object, c"body", body)?;
-    let caller = match &request.caller {
+    let caller = match request.caller() {
         Some(caller) => caller_object(scope, caller, true)?,
         None => scope.null(),
     };
     scope.set(&object, c"caller", caller)?;
-    Ok(object)
-}
-
-/// An object of strings; the first of equal names wins.
-fn dictionary<'js>(scope: Scope<'js>, pairs: &[(String, String)]) -> Script<Value<'js>> {
-    let object = scope.object()?;
-    for (index, (name, value)) in pairs.iter().enumerate() {
-        if !pairs[..index].iter().any(|(earlier, _)| earlier == name) {
-            scope.set_named(&object, name, scope.string(value)?)?;
-        }
-    }
     Ok(object)
 }
 

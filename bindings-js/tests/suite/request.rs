@@ -6,21 +6,14 @@ use serde_json::json;
 use crate::support::*;
 
 fn full_request() -> Request {
-    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    Request {
-        method: "POST".to_owned(),
-        path: "/app/log/a%2Fb".to_owned(),
-        query: "a=b c&d=\u{e9}".to_owned(),
-        route: "/app/log/{id}".to_owned(),
-        headers: vec![
-            pair("host", "example.com"),
-            pair("x-twice", "first"),
-            pair("x-twice", "second"),
-        ],
-        params: vec![pair("id", "a%2Fb")],
-        body: "{\"n\": 1}".into(),
-        caller: Some(Caller::NoAuth),
+    let mut request = Request::new("POST", "/app/log/a%2Fb?a=b+c&d=%C3%A9").unwrap();
+    for (name, value) in [("host", "example.com"), ("x-twice", "first"), ("X-Twice", "second")] {
+        request = request.with_header(name, value).unwrap();
     }
+    request
+        .with_route("/app/log/{id}", &[("id", "a%2Fb")])
+        .with_body("{\"n\": 1}")
+        .with_caller(Some(Caller::NoAuth))
 }
 
 #[test]
@@ -36,11 +29,12 @@ fn stringify_shows_ccfs_fields_in_ccfs_order() {
         r#""params":{"id":"a%2Fb"},"body":{},"caller":{"policy":"no_auth"}}"#
     );
     assert_eq!(app.call_with("echo", &full_request()).text(), expected);
-    let bare = Request { caller: None, ..Request::default() };
+    let bare = Request::new("GET", "/app/x").unwrap();
     let echoed = app.call_with("echo", &bare).json();
     assert_eq!(echoed["hostname"], json!(null));
     assert_eq!(echoed["caller"], json!(null));
-    assert_eq!(echoed["url"], "");
+    assert_eq!(echoed["url"], "/app/x");
+    assert_eq!(echoed["query"], "");
 }
 
 #[test]
@@ -96,9 +90,8 @@ fn data_and_string_coercion_of_the_body() {
         export function concat(request) { return { body: 'got ' + request.body }; }",
         &["run", "parse", "concat"],
     );
-    let typed = |body: &[u8], content_type: &str| Request {
-        headers: vec![("content-type".to_owned(), content_type.to_owned())],
-        ..request(body)
+    let typed = |body: &[u8], content_type: &str| {
+        request(body).with_header("content-type", content_type).unwrap()
     };
     let cases = [
         (request(b"{\"a\":[1]}"), json!(["object", {"a": [1]}, true])),
@@ -121,7 +114,7 @@ fn data_and_string_coercion_of_the_body() {
 fn callers_look_as_in_ccf() {
     let mut app =
         App::of("export function run(request) { return { body: request.caller }; }", &["run"]);
-    let known = |data| CertCaller { id: "ab12".to_owned(), data, cert: "PEM".to_owned() };
+    let known = |data| CertCaller { id: "ab12".into(), data, cert: "PEM".into() };
     let user = json!({"policy": "user_cert", "id": "ab12", "data": {"role": ["x"]}, "cert": "PEM"});
     let cases = [
         (Caller::NoAuth, json!({"policy": "no_auth"})),
@@ -130,7 +123,7 @@ fn callers_look_as_in_ccf() {
             Caller::MemberCert(known(json!(null))),
             json!({"policy": "member_cert", "id": "ab12", "data": null, "cert": "PEM"}),
         ),
-        (Caller::AnyCert { cert: "PEM".to_owned() }, json!({"policy": "any_cert", "cert": "PEM"})),
+        (Caller::AnyCert { cert: "PEM".into() }, json!({"policy": "any_cert", "cert": "PEM"})),
         (
             Caller::AllOf(vec![
                 ("no_auth".to_owned(), Caller::NoAuth),
@@ -141,7 +134,7 @@ fn callers_look_as_in_ccf() {
         ),
     ];
     for (caller, expected) in cases {
-        let request = Request { caller: Some(caller), ..Request::default() };
+        let request = Request::new("GET", "/x").unwrap().with_caller(Some(caller));
         assert_eq!(app.call_with("run", &request).json(), expected);
     }
 }

@@ -1,6 +1,6 @@
 //! Reference A.1, A.2, A.11: the language, the globals, the console.
 
-use affiant_js::LogLevel;
+use affiant::log::Level;
 use serde_json::json;
 
 use crate::support::*;
@@ -131,10 +131,10 @@ fn console_writes_lines_with_level_and_tag() {
     assert_eq!(
         app.logged(),
         [
-            line(LogLevel::Info, r#"a 1 null undefined {"b":[2]} Error: e true"#),
-            line(LogLevel::Info, ""),
-            line(LogLevel::Fail, "w"),
-            line(LogLevel::Fatal, "x []"),
+            line(Level::Info, r#"a 1 null undefined {"b":[2]} Error: e true"#),
+            line(Level::Info, ""),
+            line(Level::Fail, "w"),
+            line(Level::Fatal, "x []"),
         ]
     );
 }

@@ -3,16 +3,16 @@
 
 use std::sync::{Arc, Mutex};
 
+use affiant::log::Level;
 use affiant::{
     AppBundle, AppError, Call, Caller, Endpoint, EndpointOptions, Frontend, FrontendWorker, Mode,
     Request, Response, RuntimeOptions,
 };
-use affiant_js::{JsFrontend, LogLevel};
+use affiant_js::JsFrontend;
 use affiant_kv::{Store, Tx};
-use bytes::Bytes;
 
 /// Lines that the app logged.
-pub type Lines = Arc<Mutex<Vec<(LogLevel, &'static str, String)>>>;
+pub type Lines = Arc<Mutex<Vec<(Level, &'static str, String)>>>;
 
 /// A loaded app with one worker.
 pub struct App {
@@ -86,14 +86,11 @@ pub fn with_mode(mut endpoint: Endpoint, mode: Mode) -> Endpoint {
 
 /// A request with this body.
 pub fn request(body: &[u8]) -> Request {
-    Request {
-        method: "POST".to_owned(),
-        path: "/app/x".to_owned(),
-        route: "/app/x".to_owned(),
-        body: Bytes::copy_from_slice(body),
-        caller: Some(Caller::NoAuth),
-        ..Request::default()
-    }
+    Request::new("POST", "/app/x")
+        .unwrap()
+        .with_route("/app/x", &[])
+        .with_body(body.to_vec())
+        .with_caller(Some(Caller::NoAuth))
 }
 
 impl App {
@@ -162,7 +159,7 @@ impl App {
         Done { result, tx, apply_writes }
     }
 
-    pub fn logged(&self) -> Vec<(LogLevel, &'static str, String)> {
+    pub fn logged(&self) -> Vec<(Level, &'static str, String)> {
         std::mem::take(&mut *self.lines.lock().unwrap())
     }
 }
