@@ -106,7 +106,8 @@ fn check_leaf(
             let kind = if receipt.proof.is_empty() {
                 "a signature transaction, whose leaf here is the root it signs"
             } else {
-                "a transaction older than commit evidence, whose leaf is its write set digest"
+                "a leaf without its parts, as of transactions older than commit evidence: the \
+                 receipt shows that it is in the tree, and nothing of what it stands for"
             };
             kind.to_owned()
         });
