@@ -218,12 +218,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn readers_answer_to_random_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+    fn p09_readers_answer_to_random_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         read_everything(&bytes);
     }
 
     #[test]
-    fn readers_answer_to_mutated_bytes(
+    fn p09_readers_answer_to_mutated_bytes(
         index in any::<prop::sample::Index>(),
         changes in proptest::collection::vec(change(), 0..5),
     ) {
@@ -237,7 +237,7 @@ proptest! {
 
     /// The audit answers to anything, and calls nothing valid whose signed bytes were changed.
     #[test]
-    fn the_audit_answers_to_mutated_ledgers(
+    fn p06_the_audit_answers_to_mutated_ledgers(
         index in 0_usize..3,
         changes in proptest::collection::vec(change(), 1..4),
         secret in any::<bool>(),

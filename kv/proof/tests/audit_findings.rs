@@ -112,7 +112,7 @@ fn an_unsigned_tail_is_counted_and_only_the_secret_proves_it() {
 }
 
 #[test]
-fn a_torn_tail_is_a_warning_and_every_cut_is_answered() {
+fn p06_a_torn_tail_is_a_warning_and_every_cut_is_answered() {
     let (chunks, _) = small_ledger(Mode::Dual, true);
     let whole = &chunks[2].bytes;
     let view = ChunkView::parse(whole).unwrap();

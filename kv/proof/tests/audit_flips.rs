@@ -118,14 +118,14 @@ fn our_small_ledgers_are_valid_and_count_what_they_hold() {
 }
 
 #[test]
-fn with_the_secret_every_changed_byte_is_found() {
+fn p10_with_the_secret_every_changed_byte_is_found() {
     // The chunks before are covered by the test without the secret, which only adds checks.
     let (chunks, secret) = small_ledger(Mode::Dual, true);
     assert_eq!(undetected_at_the_end(&chunks, Some(&secret), one_flip), []);
 }
 
 #[test]
-fn without_the_secret_all_but_48_bytes_are_found() {
+fn p06_without_the_secret_all_but_48_bytes_are_found() {
     let (chunks, _) = small_ledger(Mode::Dual, false);
     assert_eq!(undetected(&chunks, None, one_flip), unprovable(&chunks));
     assert_eq!(unprovable(&chunks).len(), 48);

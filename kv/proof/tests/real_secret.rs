@@ -85,7 +85,7 @@ fn service() -> Option<(Vec<Chunk>, LedgerSecret)> {
 }
 
 #[test]
-fn every_seal_of_a_real_ledger_holds() {
+fn p10_every_seal_of_a_real_ledger_holds() {
     let Some((chunks, secret)) = service() else { return };
     let options = AuditOptions { secrets: vec![secret.clone()], ..AuditOptions::default() };
     let mut auditor = Auditor::new(options);

@@ -146,7 +146,7 @@ fn altered(receipt: &Receipt) -> Vec<(&'static str, Receipt)> {
 }
 
 #[test]
-fn altered_receipts_fail_the_check_that_covers_the_change() {
+fn p05_altered_receipts_fail_the_check_that_covers_the_change() {
     let Some((receipts, trusted)) = recorded() else { return };
     let json = &receipts.iter().find(|r| r.name == "2.21.node_receipt.200.json").unwrap().json;
     let receipt = Receipt::parse(json).unwrap();
@@ -336,7 +336,7 @@ fn cose_receipts_verify_with_the_right_claims_and_the_right_key() {
 }
 
 #[test]
-fn no_byte_of_a_cose_receipt_can_change_or_go() {
+fn p05_no_byte_of_a_cose_receipt_can_change_or_go() {
     let OurService { key, receipt, claims } = our_service();
     let claims = ExpectedClaims::Digest(claims);
     for at in 0..receipt.len() {
