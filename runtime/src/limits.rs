@@ -98,6 +98,11 @@ pub const CORE_IDLE_MS_MAX: u64 = 100;
 pub const CORE_GATHER_MS_MAX: u64 = 1;
 /// Looks of the core at an empty queue, while somebody waits, before it sleeps.
 pub const CORE_YIELDS_MAX: u32 = 64;
+/// Time between signatures that waiters cause, while fewer wait than did before, for each of those,
+/// in microseconds: about what a signature costs.
+pub const COMMIT_PACE_US: u64 = 100;
+/// Longest such time, in microseconds.
+pub const COMMIT_PACE_US_MAX: u64 = 1_000;
 /// Time a stopping node has to sign and sync what it has, in milliseconds.
 pub const CORE_STOP_MS_MAX: u64 = 10_000;
 /// Largest sealed identity file, in bytes.

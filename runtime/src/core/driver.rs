@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use affiant_kv::{DiskBatch, Effects, Event, Replica};
 
 use super::{Message, Shared, guarded};
 use crate::clock::{Clock, unix_seconds};
-use crate::limits::{CORE_GATHER_MS_MAX, CORE_IDLE_MS_MAX, CORE_STOP_MS_MAX, CORE_YIELDS_MAX};
+use crate::limits::{
+    COMMIT_PACE_US, COMMIT_PACE_US_MAX, CORE_GATHER_MS_MAX, CORE_IDLE_MS_MAX, CORE_STOP_MS_MAX,
+    CORE_YIELDS_MAX,
+};
 use crate::log_fail;
 
 struct Driver {
@@ -29,6 +32,10 @@ struct Driver {
     abandoned: bool,
     /// Rounds in which somebody waited and there was nothing to do.
     fruitless: u32,
+    /// When somebody's wait last led to a signature.
+    signed_at: Instant,
+    /// How many waited when the last commit came, for that commit or a later one.
+    waited: usize,
 }
 
 /// Starts the thread.
@@ -52,6 +59,8 @@ pub(super) fn spawn(
                 stop_by_ms: None,
                 abandoned: false,
                 fruitless: 0,
+                signed_at: Instant::now(),
+                waited: 0,
             };
             driver.run();
         });
@@ -97,8 +106,11 @@ impl Driver {
                 if !self.all_committed() {
                     self.replica.step(Event::SignNow, &mut self.effects);
                 }
-            } else if waiting {
+            } else if waiting && self.pace_left().is_zero() {
                 self.replica.step(Event::CommitWanted, &mut self.effects);
+                if !self.effects.disk.is_empty() {
+                    self.signed_at = Instant::now();
+                }
             }
         }
     }
@@ -150,10 +162,22 @@ impl Driver {
             self.shared.counters.signatures.fetch_add(1, Ordering::Relaxed);
             let store = self.shared.committer.store().clone();
             let replica = &self.replica;
-            self.shared
-                .waiters
-                .resolve(&store, root.txid, |seqno| replica.receipt_for(seqno, &root));
+            let waiters = &self.shared.waiters;
+            self.waited = waiters.count();
+            waiters.expect(self.waited);
+            waiters.resolve(&store, root.txid, |seqno| replica.receipt_for(seqno, &root));
         }
+    }
+
+    /// A signature costs two operations with the keys, whoever shares it. Those who have just heard
+    /// of a commit tend to come back, so the next signature waits a little for as many as waited
+    /// before; a lone waiter is served at once.
+    fn pace_left(&self) -> Duration {
+        if self.shared.waiters.count() >= self.waited {
+            return Duration::ZERO;
+        }
+        let pace = (self.waited as u64).saturating_mul(COMMIT_PACE_US).min(COMMIT_PACE_US_MAX);
+        Duration::from_micros(pace).saturating_sub(self.signed_at.elapsed())
     }
 
     fn all_committed(&self) -> bool {
@@ -180,6 +204,11 @@ impl Driver {
         let waiting = self.shared.waiters.count() > 0 || self.stop_by_ms.is_some();
         if self.in_flight > 0 {
             self.shared.wait_for_message(Duration::from_millis(CORE_GATHER_MS_MAX));
+            return;
+        }
+        let pace = self.pace_left();
+        if waiting && self.stop_by_ms.is_none() && !pace.is_zero() {
+            self.shared.wait_for_message(pace);
             return;
         }
         if waiting {

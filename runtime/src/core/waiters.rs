@@ -70,10 +70,18 @@ struct State {
 pub(crate) struct Waiters {
     state: Mutex<State>,
     count: AtomicUsize,
+    /// As many waiters as the core hopes for before it signs.
+    expected: AtomicUsize,
 }
 
 impl Waiters {
-    /// Adds a waiter. Returns whether it is the first, so that the core must be woken.
+    /// Says how many waiters the core hopes for.
+    pub(crate) fn expect(&self, count: usize) {
+        self.expected.store(count, Ordering::Release);
+    }
+
+    /// Adds a waiter. Returns whether the core must be woken: it is the first, or the last that was
+    /// hoped for.
     pub(crate) fn register(
         &self,
         store: &Store,
@@ -96,9 +104,9 @@ impl Waiters {
             reply.send(notice);
             return false;
         }
-        let first = self.count.fetch_add(1, Ordering::AcqRel) == 0;
+        let count = self.count.fetch_add(1, Ordering::AcqRel) + 1;
         state.by_seqno.entry(txid.seqno).or_default().push(Waiter { txid, want_receipt, reply });
-        first
+        count == 1 || count == self.expected.load(Ordering::Acquire)
     }
 
     /// How many wait.
@@ -189,6 +197,15 @@ mod tests {
         let (mut late, woke) = register(&waiters, &store, 10);
         assert!(!woke && waiters.count() == 0);
         assert!(matches!(late.try_recv().unwrap(), CommitNotice::Failed(_)));
+    }
+
+    #[test]
+    fn the_core_is_woken_by_the_first_and_by_the_last_it_hopes_for() {
+        let store = Store::new();
+        let waiters = Waiters::default();
+        waiters.expect(3);
+        let woke: Vec<bool> = (1..=4).map(|seqno| register(&waiters, &store, seqno).1).collect();
+        assert_eq!(woke, [true, false, true, false]);
     }
 
     #[test]
