@@ -659,3 +659,48 @@ fn a_service_that_is_not_opened_waits_for_its_members() {
     assert!(node.service_open());
     node.shutdown().unwrap();
 }
+
+fn copy_file(from: &MemDisk, to: &mut MemDisk, path: &str) {
+    let size = usize::try_from(from.size(path).unwrap()).unwrap();
+    to.create(path).unwrap();
+    to.append(path, &from.read_at(path, 0, size).unwrap()).unwrap();
+}
+
+#[test]
+fn a_start_that_was_interrupted_goes_on_and_a_lost_ledger_is_refused() {
+    let first = MemDisk::new();
+    let mut settings = shared_settings(&first);
+    let node = Node::start(settings.clone()).unwrap();
+    let node_id = node.node_id().to_owned();
+    node.shutdown().unwrap();
+    drop(node);
+    // The identity was sealed, and then the power failed.
+    let mut second = MemDisk::new();
+    second.create_dir("state").unwrap();
+    copy_file(&first, &mut second, "state/sealed_identity");
+    settings.storage = shared_settings(&second).storage;
+    let node = Node::start(settings.clone()).unwrap();
+    assert_eq!(node.node_id(), node_id);
+    assert!(node.service_open());
+    assert_receipt(
+        &node,
+        TxId::new(node.store().sequencing_view().unwrap(), 1),
+        ExpectedClaims::None,
+    );
+    drop(node);
+    // The ledger was there and is gone: nobody starts anew over that.
+    let mut third = MemDisk::new();
+    third.create_dir("state").unwrap();
+    copy_file(&first, &mut third, "state/sealed_identity");
+    copy_file(&first, &mut third, "state/consensus");
+    settings.storage = shared_settings(&third).storage;
+    let error = Node::start(settings.clone()).map(drop).unwrap_err();
+    assert!(error.is_damage(), "{error}");
+    // Unless the operator says so; and then what was there is kept aside.
+    settings.start = StartMode::New;
+    let node = Node::start(settings).unwrap();
+    assert_ne!(node.node_id(), node_id);
+    let names = third.list("state").unwrap();
+    assert!(names.contains(&"sealed_identity.superseded_1".to_owned()), "{names:?}");
+    node.shutdown().unwrap();
+}
