@@ -161,11 +161,17 @@ pub(super) fn js_metrics(call: &mut BuiltInCall<'_>) -> Outcome {
 }
 
 pub(super) fn ready_app(call: &mut BuiltInCall<'_>) -> Outcome {
-    Ok(Response::empty(if call.host.service_open() { 204 } else { 503 }))
+    Ok(ready(call, call.host.service_open()))
 }
 
 pub(super) fn ready_gov(call: &mut BuiltInCall<'_>) -> Outcome {
-    Ok(Response::empty(if call.host.node.failed().is_none() { 204 } else { 503 }))
+    Ok(ready(call, call.host.node.failed().is_none()))
+}
+
+/// A node that is about to stop is not ready, so that load balancers turn away first.
+fn ready(call: &BuiltInCall<'_>, ready: bool) -> Response {
+    let ready = ready && !call.host.node.info().stop_notice;
+    Response::empty(if ready { 204 } else { 503 })
 }
 
 pub(super) fn jwt_refresh(_: &mut BuiltInCall<'_>) -> Outcome {
