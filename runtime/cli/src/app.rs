@@ -1,0 +1,75 @@
+//! Loading an app: a bundle from disk becomes a front end, and every fault of it a sentence.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use affiant::log::Level;
+use affiant::{AppBundle, Endpoint, Frontend, RuntimeOptions};
+use affiant_js::{JsFrontend, LogSink};
+
+/// Where `console` goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Console {
+    /// Into the node's log.
+    Log,
+    /// To standard output, without the log's ornaments.
+    Plain,
+}
+
+/// How an app is run.
+#[derive(Clone, Debug)]
+pub(crate) struct Manner {
+    pub(crate) options: RuntimeOptions,
+    pub(crate) console: Console,
+}
+
+/// An app, ready to be deployed.
+pub(crate) struct App {
+    pub(crate) bundle: AppBundle,
+    pub(crate) frontend: Arc<dyn Frontend>,
+    /// What will fail when it is called: modules that do not compile, missing handlers.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl App {
+    /// Loads a directory (`app.json` and `src/`) or a `bundle.json`.
+    pub(crate) fn load(path: &Path, manner: &Manner) -> Result<Self, String> {
+        if !path.exists() {
+            return Err(format!(
+                "{}: no such directory; an app is a directory with app.json and src/, or a \
+                 bundle.json",
+                path.display()
+            ));
+        }
+        let bundle = AppBundle::load(path).map_err(|error| error.to_string())?;
+        Self::of_bundle(bundle, manner)
+    }
+
+    /// Makes a bundle ready.
+    pub(crate) fn of_bundle(bundle: AppBundle, manner: &Manner) -> Result<Self, String> {
+        let endpoints = bundle.endpoints().map_err(|error| error.to_string())?;
+        let options = manner.options.clone();
+        let frontend = match manner.console {
+            Console::Log => JsFrontend::load(&bundle, endpoints, options),
+            Console::Plain => JsFrontend::load_with_log(&bundle, endpoints, options, plain()),
+        };
+        let frontend = frontend.map_err(|error| format!("{}: {error}", bundle.origin))?;
+        let warnings = frontend.warnings().to_vec();
+        Ok(Self { bundle, frontend: Arc::new(frontend), warnings })
+    }
+
+    pub(crate) fn endpoints(&self) -> &[Endpoint] {
+        self.frontend.endpoints()
+    }
+}
+
+/// Lines as they come, without the log's ornaments.
+fn plain() -> LogSink {
+    Arc::new(|level, tag, text| {
+        let level = if level == Level::Info { "" } else { level.as_str() };
+        let space = if level.is_empty() { "" } else { " " };
+        // Nothing sensible can be done when nobody reads the output any more.
+        let _ = writeln!(std::io::stdout(), "[{tag}]{space}{level} {text}");
+    })
+}

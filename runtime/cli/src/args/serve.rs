@@ -1,0 +1,164 @@
+//! What runs: `affiant sandbox` and `affiant node`.
+//!
+//! Invariant: options that CCF's scripts pass are either honoured or named in
+//! [`SandboxArgs::without_effect`], so that nothing is dropped silently.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args};
+
+const SANDBOX_HELP: &str = "\
+The sandbox makes the certificates of users and members, starts a fresh service of one node, deploys
+the app, opens the service and prints requests to try. Files lie where CCF's sandbox puts them:
+
+  WORKSPACE/sandbox_common/   service_cert.pem, user0_cert.pem, user0_privk.pem, member0_cert.pem,
+                              member0_privk.pem, member0_enc_pubk.pem, member0_enc_privk.pem, ...
+  WORKSPACE/sandbox_0/        0.ledger (the ledger), 0.pem, 0.rpc_addresses, node.pid
+
+Every start removes what the previous sandbox left in these two directories, and nothing else;
+--resume continues the previous service instead.
+
+Examples:
+  affiant sandbox --app examples/logging
+  affiant sandbox --app dist --node local://127.0.0.1:8443 --initial-user-count 2
+  affiant sandbox --app examples/logging --resume
+  affiant sandbox --app examples/logging --node local://127.0.0.1:0     any free port
+
+Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 could not start or had to stop, 2 wrong usage.";
+
+/// `affiant sandbox`.
+#[derive(Debug, Args)]
+#[command(after_help = SANDBOX_HELP)]
+pub(crate) struct SandboxArgs {
+    /// The app: a directory with app.json and src/, or a bundle.json
+    #[arg(long, alias = "js-app-bundle", value_name = "DIR", required = true)]
+    pub(crate) app: PathBuf,
+    /// Where to listen: local://HOST:PORT, port 0 for any free port [default: local://127.0.0.1:8000]
+    #[arg(short, long, value_name = "URL", action = ArgAction::Append)]
+    pub(crate) node: Vec<String>,
+    /// Users to make: user0, user1, ...
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) initial_user_count: u16,
+    /// Members to make: member0, member1, ...
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) initial_member_count: u16,
+    /// Speak HTTP/2 instead of HTTP/1.1
+    #[arg(long)]
+    pub(crate) http2: bool,
+    /// Show the node's log
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// Where the sandbox keeps its files
+    #[arg(long, value_name = "DIR", default_value = "workspace")]
+    pub(crate) workspace: PathBuf,
+    /// Continue the service that the previous sandbox left in the workspace
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Sign after this many transactions
+    #[arg(long, value_name = "N")]
+    pub(crate) sig_tx_interval: Option<u64>,
+    /// Sign at the latest after this many milliseconds
+    #[arg(long, value_name = "MS")]
+    pub(crate) sig_ms_interval: Option<u64>,
+    /// Size at which a ledger chunk ends, such as 5MB
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) ledger_chunk_bytes: Option<String>,
+    #[command(flatten)]
+    pub(crate) ignored: IgnoredArgs,
+}
+
+/// Options of CCF's sandbox that mean nothing here; taken so that scripts run unmodified.
+#[derive(Debug, Args)]
+pub(crate) struct IgnoredArgs {
+    #[arg(long, hide = true)]
+    constitution_dir: Option<PathBuf>,
+    #[arg(long, hide = true, action = ArgAction::Append)]
+    constitution: Vec<PathBuf>,
+    #[arg(short, long, hide = true)]
+    package: Option<String>,
+    #[arg(short, long, hide = true)]
+    enclave_type: Option<String>,
+    #[arg(short = 't', long, hide = true)]
+    enclave_platform: Option<String>,
+    #[arg(short, long, hide = true)]
+    binary_dir: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    library_dir: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    snapshot_tx_interval: Option<u64>,
+    #[arg(long, hide = true)]
+    label: Option<String>,
+}
+
+impl SandboxArgs {
+    /// Options given that have no effect, for a warning.
+    pub(crate) fn without_effect(&self) -> Vec<&'static str> {
+        let ignored = &self.ignored;
+        [
+            ("--constitution-dir", ignored.constitution_dir.is_some()),
+            ("--constitution", !ignored.constitution.is_empty()),
+            ("--package", ignored.package.is_some()),
+            ("--enclave-type", ignored.enclave_type.is_some()),
+            ("--enclave-platform", ignored.enclave_platform.is_some()),
+            ("--binary-dir", ignored.binary_dir.is_some()),
+            ("--library-dir", ignored.library_dir.is_some()),
+            ("--snapshot-tx-interval", ignored.snapshot_tx_interval.is_some()),
+            ("--label", ignored.label.is_some()),
+        ]
+        .into_iter()
+        .filter_map(|(name, given)| given.then_some(name))
+        .collect()
+    }
+}
+
+const NODE_HELP: &str = "\
+FILE is CCF's node configuration (JSON). A launcher written for CCF may start this binary unchanged:
+`affiant --config FILE` means `affiant node --config FILE`. The log goes to standard output.
+
+Beyond CCF, the configuration may hold an object \"affiant\":
+  \"app_directory\"      an app to deploy when the service is new: a directory or bundle.json (--app)
+  \"open_service\"       true: a new service opens at once, without a vote of its members (--open)
+  \"resume_if_present\"  true: continue the service in the ledger directory if there is one
+  \"state_directory\"    the node's own records, beside the ledger directory
+  \"sealing\"            what seals the node's keys at rest: {\"kind\": \"insecure-file\", \"key_file\"}
+and command.type may be \"Resume\", as --resume.
+
+Examples:
+  affiant node --config node.json --check
+  affiant node --config node.json --app dist --open
+  affiant node --config node.json --resume
+  affiant node --config /mnt/config/node.json --config-timeout 30s --log-level fail
+
+Exit codes: 0 stopped by SIGTERM or SIGHUP, 103 the PID file exists, 105 the configuration cannot be
+used as it stands, 106 --config is missing, 255 a file the configuration names cannot be read, 1 the
+node had to stop.";
+
+/// `affiant node`.
+#[derive(Debug, Args)]
+#[command(after_help = NODE_HELP)]
+pub(crate) struct NodeArgs {
+    /// CCF's node configuration
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// trace, debug, info, fail or fatal; or 0 to 4
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub(crate) log_level: String,
+    /// How long the configuration may be missing or half written, such as 10s or 500ms
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    pub(crate) config_timeout: String,
+    /// Check the configuration and exit; nothing is written or started
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Deploy this app when the service is new: a directory or a bundle.json
+    #[arg(long, value_name = "DIR")]
+    pub(crate) app: Option<PathBuf>,
+    /// Open a new service at once, without a vote of its members
+    #[arg(long)]
+    pub(crate) open: bool,
+    /// Continue the service in the ledger directory
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Print the version and the platform
+    #[arg(long)]
+    pub(crate) version: bool,
+}

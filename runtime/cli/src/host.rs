@@ -1,0 +1,275 @@
+//! A configuration made to run: addresses, node, app, the files that launchers wait for, and the end.
+//! The one way in which both `affiant node` and `affiant sandbox` start a service.
+//!
+//! Invariant: the app in the ledger is what is served. A command line deploys one only into a new
+//! service, into a service that it opens without its members, or where the caller is a sandbox;
+//! elsewhere that would be governance without a vote.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use affiant::log::{self, Format, Level};
+use affiant::{
+    AppBundle, CommitNotice, Configuration, Frontend, Listener, ListenerSettings, NewUser, Node,
+    Runtime, RuntimeError, RuntimeResult, StartMode, log_fail, log_info,
+};
+use affiant_kv::CommitOutcome;
+use serde_json::Value as Json;
+
+use crate::app::{App, Manner};
+use crate::signals::Signal;
+
+/// How often the node's health is looked at.
+const HEALTH_INTERVAL: Duration = Duration::from_millis(200);
+/// Attempts to deploy an app against concurrent transactions.
+const DEPLOY_ATTEMPTS_MAX: u32 = 10;
+
+/// What is to be started.
+pub(crate) struct Plan {
+    pub(crate) configuration: Configuration,
+    /// Instead of what the configuration says.
+    pub(crate) start: Option<StartMode>,
+    /// Open a new service at once; the configuration may say so too.
+    pub(crate) open: bool,
+    /// Users of a new service.
+    pub(crate) users: Vec<NewUser>,
+    /// Deploy the app also into a service that has another one.
+    pub(crate) redeploy: bool,
+    /// How apps are run.
+    pub(crate) manner: Manner,
+}
+
+impl Plan {
+    /// A configuration as it stands.
+    pub(crate) fn parse(text: &str, manner: Manner) -> RuntimeResult<Self> {
+        let configuration = Configuration::parse(text)?;
+        Ok(Self {
+            configuration,
+            start: None,
+            open: false,
+            users: Vec::new(),
+            redeploy: false,
+            manner,
+        })
+    }
+}
+
+/// A running service.
+pub(crate) struct Host {
+    runtime: Runtime,
+    /// By interface: where clients reach it.
+    published: BTreeMap<String, String>,
+}
+
+impl Host {
+    /// Starts what `plan` says, with `app` if it is given.
+    pub(crate) fn start(mut plan: Plan, app: Option<App>) -> RuntimeResult<Self> {
+        let node_to_node = reserve_node_to_node(&mut plan.configuration)?;
+        let interfaces = plan
+            .configuration
+            .listeners
+            .iter()
+            .map(|listener| (listener.name.clone(), interface(listener)))
+            .collect();
+        let mut settings = plan.configuration.node_settings(interfaces)?;
+        settings.start = plan.start.unwrap_or(settings.start);
+        settings.service.open |= plan.open;
+        settings.service.users.append(&mut plan.users);
+        forget_stale_pid(&plan.configuration.output_files.pid_file, settings.start);
+        plan.configuration.output_files.write_pid()?;
+
+        let opened_here = settings.service.open;
+        let (redeploy, manner) = (plan.redeploy, plan.manner);
+        let mut builder = Runtime::builder(settings);
+        for listener in &plan.configuration.listeners {
+            builder = builder.listen(Listener::from(listener));
+        }
+        if plan.configuration.worker_threads > 0 {
+            builder = builder.http_threads(plan.configuration.worker_threads);
+        }
+        let runtime = builder
+            .frontends_from(move |node| applications(node, app, opened_here, redeploy, &manner))
+            .start()?;
+        let published = write_files(&plan.configuration, &node_to_node, &runtime)?;
+        Ok(Self { runtime, published })
+    }
+
+    pub(crate) fn node_id(&self) -> String {
+        self.runtime.node().node_id().to_owned()
+    }
+
+    /// Where clients reach an interface.
+    pub(crate) fn published(&self, interface: &str) -> &str {
+        self.published.get(interface).map_or("", String::as_str)
+    }
+
+    /// Serves until somebody wants it to stop, or the node fails.
+    pub(crate) fn run_until(
+        &self,
+        signals: &Receiver<Signal>,
+        ignore_first_sigterm: bool,
+    ) -> RuntimeResult<()> {
+        let mut notice_due = ignore_first_sigterm;
+        loop {
+            match signals.recv_timeout(HEALTH_INTERVAL) {
+                Ok(Signal::Terminate) if notice_due => {
+                    notice_due = false;
+                    self.runtime.node().set_stop_notice();
+                    log_info!("node", "Terminated: notice given, the next signal stops the node");
+                }
+                Ok(Signal::HangUp) => {
+                    // Not below `fail`: launchers look for this record at any common level.
+                    log_fail!("node", "Hangup: stopping the node");
+                    return Ok(());
+                }
+                Ok(Signal::Interrupt | Signal::Terminate) | Err(RecvTimeoutError::Disconnected) => {
+                    log_info!("node", "Stopping the node");
+                    return Ok(());
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Some(reason) = self.runtime.node().failed() {
+                        return Err(RuntimeError::Stopped { reason });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets answers leave, signs and syncs what there is, and ends.
+    pub(crate) fn stop(self) -> RuntimeResult<()> {
+        self.runtime.stop()
+    }
+}
+
+/// Starts the log of a sandbox: everything, or what went wrong.
+pub(crate) fn init_log(verbose: bool) {
+    log::init(if verbose { Level::Info } else { Level::Fail }, Format::Text);
+}
+
+/// The interface as `/node/network/nodes` is to show it: without a published address, the bound one
+/// counts. Port 0 is replaced once the real one is known.
+fn interface(settings: &ListenerSettings) -> Json {
+    let mut interface = settings.configured.clone();
+    if settings.published_address.is_empty() && interface.is_object() {
+        interface["published_address"] = Json::String(settings.bind_address.clone());
+    }
+    interface
+}
+
+/// Takes a port for other nodes where the configuration leaves it open. Nothing listens there yet.
+fn reserve_node_to_node(configuration: &mut Configuration) -> RuntimeResult<String> {
+    let configured = configuration.node_to_node_bind_address().to_owned();
+    let Some((host, "0")) = configured.rsplit_once(':') else { return Ok(configured) };
+    let port = TcpListener::bind(&configured).and_then(|listener| listener.local_addr());
+    let port =
+        port.as_ref().map(SocketAddr::port).map_err(|error| RuntimeError::AddressUnavailable {
+            interface: "node_to_node_interface".to_owned(),
+            address: configured.clone(),
+            reason: error.to_string(),
+        })?;
+    configuration.set_node_to_node_port(port);
+    Ok(format!("{host}:{port}"))
+}
+
+/// A node leaves its PID file behind, as CCF does, but CCF's never come back: where a service is
+/// resumed, the file of a process that is gone is no obstacle.
+fn forget_stale_pid(pid_file: &str, start: StartMode) {
+    if start == StartMode::New || pid_file.is_empty() {
+        return;
+    }
+    let Ok(text) = fs::read_to_string(pid_file) else { return };
+    let Ok(pid) = text.trim().parse::<u32>() else { return };
+    let alive = pid != std::process::id() && Path::new("/proc").join(pid.to_string()).exists();
+    if !alive && let Err(error) = fs::remove_file(pid_file) {
+        log_fail!("node", "The stale PID file {pid_file} cannot be removed: {error}");
+    }
+}
+
+/// What launchers wait for, in the order in which they rely on it.
+fn write_files(
+    configuration: &Configuration,
+    node_to_node: &str,
+    runtime: &Runtime,
+) -> RuntimeResult<BTreeMap<String, String>> {
+    let files = &configuration.output_files;
+    let (mut bound, mut published) = (BTreeMap::new(), BTreeMap::new());
+    for (listener, address) in configuration.listeners.iter().zip(runtime.addresses()) {
+        bound.insert(listener.name.clone(), address.to_string());
+        let real = listener.with_real_addresses(address);
+        let real = real.get("published_address").and_then(Json::as_str);
+        let real = real.map_or_else(|| address.to_string(), str::to_owned);
+        published.insert(listener.name.clone(), real);
+    }
+    files.write_addresses(node_to_node, &bound)?;
+    let info = runtime.node().info();
+    files.write_certificates(&info.service_certificate_pem, &info.self_signed_certificate_pem)?;
+    Ok(published)
+}
+
+/// The front ends to serve: the app in the ledger, which may first have to be put there.
+fn applications(
+    node: &Arc<Node>,
+    app: Option<App>,
+    opened_here: bool,
+    redeploy: bool,
+    manner: &Manner,
+) -> RuntimeResult<Vec<Arc<dyn Frontend>>> {
+    let failed = |reason: String| RuntimeError::Host { reason };
+    let stored = AppBundle::read(&node.snapshot()).map_err(|error| failed(error.to_string()))?;
+    let new = node.info().startup_seqno == 0;
+    match (app, stored) {
+        (Some(app), Some(stored)) if same(&app.bundle, &stored) => Ok(vec![app.frontend]),
+        (Some(app), stored) if new || redeploy || (opened_here && stored.is_none()) => {
+            deploy(node, &app.bundle)?;
+            Ok(vec![app.frontend])
+        }
+        (app, Some(stored)) => {
+            if app.is_some() {
+                log_fail!("app", "The service has another app, which is served; --app is ignored");
+            }
+            let app = App::of_bundle(stored, manner).map_err(failed)?;
+            for warning in &app.warnings {
+                log_fail!("app", "{warning}");
+            }
+            Ok(vec![app.frontend])
+        }
+        (Some(_), None) => {
+            log_fail!("app", "The service is governed by its members; --app is ignored");
+            Ok(Vec::new())
+        }
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
+fn same(given: &AppBundle, stored: &AppBundle) -> bool {
+    let modules = |bundle: &AppBundle| -> BTreeMap<String, String> {
+        bundle.modules.iter().cloned().collect()
+    };
+    given.metadata == stored.metadata && modules(given) == modules(stored)
+}
+
+/// Writes the app to the tables, as an accepted proposal would, and waits for commit.
+fn deploy(node: &Node, bundle: &AppBundle) -> RuntimeResult<()> {
+    for _ in 0..DEPLOY_ATTEMPTS_MAX {
+        let mut tx = node.begin();
+        bundle.store(&mut tx).map_err(|error| RuntimeError::Host { reason: error.to_string() })?;
+        let txid = match node.commit(tx) {
+            CommitOutcome::Sequenced(txid) => txid,
+            CommitOutcome::Poisoned(reason) => return Err(RuntimeError::Stopped { reason }),
+            _ => continue,
+        };
+        return match node.wait_committed_blocking(txid) {
+            CommitNotice::Failed(reason) => Err(RuntimeError::Stopped { reason }),
+            _ => {
+                log_info!("app", "App deployed by transaction {txid}");
+                Ok(())
+            }
+        };
+    }
+    Err(RuntimeError::Host { reason: "the app could not be deployed: conflicts".to_owned() })
+}

@@ -1,0 +1,13 @@
+//! `affiant ledger`: check, print and count what ledger directories hold. Reads only.
+
+mod files;
+mod secret;
+mod show;
+mod stat;
+mod text;
+mod verify;
+mod walk;
+
+pub(crate) use show::show;
+pub(crate) use stat::stat;
+pub(crate) use verify::verify;

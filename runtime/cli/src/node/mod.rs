@@ -1,0 +1,109 @@
+//! `affiant node`: a node as CCF's operators and launchers start it.
+//!
+//! Invariants: a healthy node writes nothing to standard error; the last record of the log says why
+//! a node ended; exit codes are CCF's.
+
+mod waiting;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use affiant::log::{self, Level};
+use affiant::{RuntimeError, RuntimeOptions, StartMode, log_fail, log_fatal};
+
+use crate::app::{App, Console, Manner};
+use crate::args::NodeArgs;
+use crate::exit::{self, Failure};
+use crate::host::{Host, Plan};
+use crate::output::Output;
+use crate::signals;
+use waiting::{parse_time, read_config};
+
+pub(crate) fn run(arguments: &NodeArgs) -> Result<u8, Failure> {
+    if arguments.version {
+        Output::new().line(crate::version());
+        return Ok(exit::SUCCESS);
+    }
+    let level = Level::parse(&arguments.log_level).ok_or_else(|| {
+        Failure::new(
+            exit::CONFIGURATION,
+            format!(
+                "--log-level {}: must be trace, debug, info, fail or fatal, or 0 to 4",
+                arguments.log_level
+            ),
+        )
+    })?;
+    let timeout = parse_time(&arguments.config_timeout).ok_or_else(|| {
+        Failure::new(
+            exit::CONFIGURATION,
+            format!(
+                "--config-timeout {}: must be a time such as 10s or 500ms",
+                arguments.config_timeout
+            ),
+        )
+    })?;
+    let Some(config) = &arguments.config else {
+        let message = "--config is required: CCF's node configuration, a JSON file";
+        return Err(Failure::new(exit::ARGUMENT_MISSING, message));
+    };
+    let plan = plan(arguments, config, timeout)?;
+    if arguments.check {
+        plan.configuration.check().map_err(|error| failure(&error))?;
+        load_app(arguments, &plan)?;
+        return Ok(exit::SUCCESS);
+    }
+    log::init(plan.configuration.log_level.unwrap_or(level), plan.configuration.log_format);
+    // From here on the log is where an operator looks.
+    serve(arguments, plan).inspect_err(|failure| log_fatal!("node", "{}", failure.message))
+}
+
+fn plan(arguments: &NodeArgs, config: &Path, timeout: Duration) -> Result<Plan, Failure> {
+    let text = read_config(config, timeout)
+        .map_err(|why| Failure::new(exit::CONFIGURATION, format!("--config {why}")))?;
+    let manner = Manner { options: RuntimeOptions::default(), console: Console::Log };
+    let mut plan = Plan::parse(&text, manner).map_err(|error| {
+        let Failure { code, message } = failure(&error);
+        Failure::new(code, format!("{}: {message}", config.display()))
+    })?;
+    plan.open = arguments.open;
+    if arguments.resume {
+        plan.start = Some(StartMode::Resume);
+    }
+    Ok(plan)
+}
+
+fn serve(arguments: &NodeArgs, plan: Plan) -> Result<u8, Failure> {
+    let signals = signals::listen().map_err(|message| Failure::new(exit::FAILURE, message))?;
+    let ignore_first_sigterm = plan.configuration.ignore_first_sigterm;
+    let app = load_app(arguments, &plan)?;
+    let host = Host::start(plan, app).map_err(|error| failure(&error))?;
+    host.run_until(&signals, ignore_first_sigterm).map_err(|error| failure(&error))?;
+    host.stop().map_err(|error| failure(&error))?;
+    Ok(exit::SUCCESS)
+}
+
+/// The app of the command line, or of the configuration.
+fn load_app(arguments: &NodeArgs, plan: &Plan) -> Result<Option<App>, Failure> {
+    let configured = plan.configuration.app_directory.as_ref().map(PathBuf::from);
+    let Some(path) = arguments.app.clone().or(configured) else { return Ok(None) };
+    let app = App::load(&path, &plan.manner)
+        .map_err(|message| Failure::new(exit::CONFIGURATION, message))?;
+    for warning in &app.warnings {
+        log_fail!("app", "{warning}");
+    }
+    Ok(Some(app))
+}
+
+fn failure(error: &RuntimeError) -> Failure {
+    let code = match error {
+        RuntimeError::PidFileExists { .. } => exit::PID_FILE_EXISTS,
+        RuntimeError::FileUnreadable { .. } => exit::FILE_UNREADABLE,
+        RuntimeError::ConfigInvalid { .. }
+        | RuntimeError::LedgerNotEmpty { .. }
+        | RuntimeError::NothingToResume { .. }
+        | RuntimeError::RecoveryThreshold { .. }
+        | RuntimeError::Unsupported { .. } => exit::CONFIGURATION,
+        _ => exit::FAILURE,
+    };
+    Failure::new(code, error.to_string())
+}

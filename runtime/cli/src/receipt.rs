@@ -1,0 +1,184 @@
+//! `affiant receipt verify`: a receipt and a service certificate in, a verdict in plain words out.
+//!
+//! Invariant: exit code 0 means that the receipt's signature was checked and leads to the given
+//! certificate; what cannot be read at all is told apart (3) from what does not hold (1).
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use affiant_proof::{
+    Certificate, Check, Digest, ExpectedClaims, Outcome, Receipt, Verdict, VerifyOptions, limits,
+    verify_cose, verify_json,
+};
+use serde_json::json;
+
+use crate::args::ReceiptVerifyArgs;
+use crate::exit::{self, Failure};
+use crate::output::Output;
+
+/// Bound on the size of a service certificate file, in bytes.
+const CERTIFICATE_FILE_BYTES_MAX: u64 = 1 << 20;
+/// Bound on the size of a claims file, in bytes.
+const CLAIMS_FILE_BYTES_MAX: u64 = 1 << 30;
+
+pub(crate) fn verify(arguments: &ReceiptVerifyArgs) -> Result<u8, Failure> {
+    let now = arguments.now.as_deref().map(parse_time).transpose()?;
+    let expected = arguments.claims.as_deref().map(parse_claims).transpose()?;
+    let certificate = read(&arguments.service_cert, CERTIFICATE_FILE_BYTES_MAX)?;
+    let certificate = String::from_utf8(certificate)
+        .ok()
+        .filter(|text| text.contains("-----BEGIN CERTIFICATE-----"))
+        .ok_or_else(|| {
+            unreadable(&arguments.service_cert, "it holds no certificate in PEM form")
+        })?;
+    let claims = match &arguments.claims_file {
+        Some(path) => Some(read(path, CLAIMS_FILE_BYTES_MAX)?),
+        None => None,
+    };
+    let receipt = read(&arguments.file, limits::RECEIPT_BYTES_MAX as u64)?;
+    let claims = match (expected, &claims) {
+        (Some(digest), _) => ExpectedClaims::Digest(digest),
+        (None, Some(bytes)) => ExpectedClaims::Preimage(bytes),
+        (None, None) => ExpectedClaims::Any,
+    };
+    let options = VerifyOptions { now, claims };
+    let (format, verdict) = match_format(arguments, &receipt, &certificate, &options)?;
+    let verified = verdict.is_valid();
+    let mut output = Output::new();
+    if arguments.json {
+        output.line(as_json(format, &verdict).to_string());
+    } else {
+        explain(&mut output, format, &verdict, &arguments.service_cert);
+    }
+    Ok(if verified { exit::SUCCESS } else { exit::FAILURE })
+}
+
+/// JSON begins with a brace; everything else is taken for COSE, whose verifier says what it lacks.
+fn match_format(
+    arguments: &ReceiptVerifyArgs,
+    receipt: &[u8],
+    certificate: &str,
+    options: &VerifyOptions<'_>,
+) -> Result<(&'static str, Verdict), Failure> {
+    let first = receipt.iter().find(|byte| !byte.is_ascii_whitespace());
+    match first {
+        None => Err(unreadable(&arguments.file, "it is empty")),
+        Some(b'{') => {
+            let receipt = Receipt::parse(&bare(receipt))
+                .map_err(|error| unreadable(&arguments.file, &error.to_string()))?;
+            Ok(("json", verify_json(&receipt, certificate, options)))
+        }
+        Some(0xd2 | 0x84) => {
+            let certificate = Certificate::from_pem(certificate)
+                .map_err(|error| unreadable(&arguments.service_cert, &error.to_string()))?;
+            let key = certificate.public_key();
+            let mut verdict = verify_cose(receipt, key, options.claims);
+            if let Some(now) = options.now {
+                verdict.checks.push(check_validity(&certificate, now));
+            }
+            Ok(("cose", verdict))
+        }
+        Some(_) => Err(unreadable(
+            &arguments.file,
+            "it is neither a JSON receipt (an object) nor a COSE one (a COSE_Sign1 message)",
+        )),
+    }
+}
+
+/// The receipt itself: an answer of an application may hold it as its member `receipt`.
+fn bare(json: &[u8]) -> Cow<'_, [u8]> {
+    match serde_json::from_slice(json) {
+        Ok(serde_json::Value::Object(mut outer)) if !outer.contains_key("cert") => {
+            match outer.remove("receipt") {
+                Some(receipt) => Cow::Owned(receipt.to_string().into_bytes()),
+                None => Cow::Borrowed(json),
+            }
+        }
+        _ => Cow::Borrowed(json),
+    }
+}
+
+/// A COSE receipt carries no certificate, so the one given is what can expire.
+fn check_validity(certificate: &Certificate, now: u64) -> Check {
+    let (outcome, explanation) = match certificate.verify_valid_at(now) {
+        Ok(()) => (Outcome::Passed, "the service certificate is valid at that time".to_owned()),
+        Err(error) => (Outcome::Failed, error.to_string()),
+    };
+    Check { name: "validity", outcome, explanation }
+}
+
+fn as_json(format: &str, verdict: &Verdict) -> serde_json::Value {
+    json!({
+        "verified": verdict.is_valid(),
+        "format": format,
+        "txid": verdict.txid.map(|txid| txid.to_string()),
+        "checks": verdict.checks,
+    })
+}
+
+fn explain(output: &mut Output, format: &str, verdict: &Verdict, certificate: &Path) {
+    let transaction = match verdict.txid {
+        Some(txid) => format!("transaction {txid}"),
+        None => "the transaction".to_owned(),
+    };
+    let certificate = certificate.display();
+    if verdict.is_valid() {
+        output.line(format!(
+            "Verified: the service of {certificate} committed {transaction}. ({format} receipt)"
+        ));
+    } else {
+        output.line(format!(
+            "NOT VERIFIED: this receipt does not show that the service of {certificate} committed \
+             {transaction}. ({format} receipt)"
+        ));
+    }
+    let width = verdict.checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
+    for check in &verdict.checks {
+        let outcome = match check.outcome {
+            Outcome::Passed => "ok    ",
+            Outcome::Failed => "FAILED",
+            Outcome::Skipped => "not checked",
+        };
+        output.line(format!("  {outcome:11} {:width$}  {}", check.name, check.explanation));
+    }
+}
+
+fn parse_claims(hex: &str) -> Result<Digest, Failure> {
+    hex.to_ascii_lowercase().parse().map_err(|_| {
+        Failure::new(exit::USAGE, format!("--claims {hex}: a digest is 64 hex characters"))
+    })
+}
+
+/// `now`, or seconds since 1970.
+fn parse_time(text: &str) -> Result<u64, Failure> {
+    if text == "now" {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH);
+        return Ok(since.map_or(0, |since| since.as_secs()));
+    }
+    text.parse().map_err(|_| {
+        Failure::new(exit::USAGE, format!("--now {text}: write now, or seconds since 1970"))
+    })
+}
+
+fn unreadable(path: &Path, why: &str) -> Failure {
+    Failure::new(exit::UNREADABLE, format!("cannot read {}: {why}", path.display()))
+}
+
+/// The whole file, or standard input for `-`; refused beyond `bytes_max`.
+fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
+    let failed = |error: std::io::Error| unreadable(path, &error.to_string());
+    let mut bytes = Vec::new();
+    if path.as_os_str() == "-" {
+        std::io::stdin().take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        let file = File::open(path).map_err(failed)?;
+        file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    if bytes.len() as u64 > bytes_max {
+        return Err(unreadable(path, &format!("it is larger than {bytes_max} bytes")));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,279 @@
+//! `affiant sandbox`: a one-node service with an app, users and members, for development.
+//!
+//! The sandbox writes a node configuration as an operator would, and starts the node from that; what
+//! it adds are the identities, the files where CCF's sandbox has them, and words about what to do.
+//! Invariant: nothing of a previous sandbox is removed before the app is known to load and the
+//! address to be free.
+
+mod address;
+mod announce;
+mod identities;
+mod workspace;
+
+use std::net::TcpListener;
+use std::time::Instant;
+
+use affiant::{NewUser, RuntimeOptions, StartMode};
+use serde_json::{Value as Json, json};
+
+use crate::app::{App, Console, Manner};
+use crate::args::SandboxArgs;
+use crate::exit::{self, Failure};
+use crate::host::{self, Host, Plan};
+use crate::output::{Output, count};
+use crate::signals;
+use address::NodeAddress;
+use workspace::{Workspace, write_whole};
+
+const PUBLIC: u32 = 0o644;
+/// Names the sandbox's interface in the configuration, as CCF's sandbox does.
+const INTERFACE: &str = "primary_rpc_interface";
+
+pub(crate) fn run(arguments: &SandboxArgs) -> Result<u8, Failure> {
+    let began = Instant::now();
+    let failed = |message: String| Failure::new(exit::FAILURE, message);
+    let address = address::parse_nodes(&arguments.node)
+        .map_err(|message| Failure::new(exit::USAGE, message))?;
+    let signals = signals::listen().map_err(failed)?;
+    host::init_log(arguments.verbose);
+    let mut output = Output::new();
+    for option in arguments.without_effect() {
+        output.line(format!("Note: {option} has no effect here."));
+    }
+    let manner = manner(arguments);
+    let app = load_app(arguments, &manner).map_err(failed)?;
+    let workspace = Workspace::new(arguments.workspace.clone());
+    if arguments.resume {
+        workspace.check_resumable().map_err(failed)?;
+    }
+    require_free(&address).map_err(failed)?;
+    let _held = workspace.hold().map_err(failed)?;
+    let mut plan = prepare(arguments, &address, &workspace, manner, &mut output).map_err(failed)?;
+    plan.redeploy = true;
+    let endpoints = app.endpoints().to_vec();
+    let host = Host::start(plan, Some(app)).map_err(|error| failed(explained(&error, &address)))?;
+    let base = format!("https://{}", host.published(INTERFACE));
+    announce_start(&mut output, arguments, &workspace, &host, &base, endpoints.len());
+    for line in announce::requests(&endpoints, &base, &workspace, arguments.http2) {
+        output.line(format!("  {line}"));
+    }
+    announce_end(&mut output, arguments, &workspace, &base, began);
+    output.flush();
+    let outcome = host.run_until(&signals, false);
+    output.line("");
+    match outcome.and_then(|_| host.stop()) {
+        Ok(()) => {
+            output.line("Stopped. Continue with --resume; a start without it begins anew.");
+            Ok(exit::SUCCESS)
+        }
+        Err(error) => Err(failed(error.to_string())),
+    }
+}
+
+/// In a sandbox the author of the app sees what it says and how it fails.
+fn manner(arguments: &SandboxArgs) -> Manner {
+    let options = RuntimeOptions {
+        log_exception_details: true,
+        return_exception_details: true,
+        ..RuntimeOptions::default()
+    };
+    let console = if arguments.verbose { Console::Log } else { Console::Plain };
+    Manner { options, console }
+}
+
+/// In a sandbox an app that cannot work is a mistake to be told at once.
+fn load_app(arguments: &SandboxArgs, manner: &Manner) -> Result<App, String> {
+    let app = App::load(&arguments.app, manner)?;
+    if app.warnings.is_empty() {
+        return Ok(app);
+    }
+    Err(format!("{} cannot run:\n  {}", arguments.app.display(), app.warnings.join("\n  ")))
+}
+
+/// Before anything is removed: somebody may be using the address, perhaps another sandbox.
+fn require_free(address: &NodeAddress) -> Result<(), String> {
+    TcpListener::bind(address.bind).map(drop).map_err(|error| taken(address, &error.to_string()))
+}
+
+fn taken(address: &NodeAddress, why: &str) -> String {
+    format!(
+        "cannot listen on {}: {why}.\nStop what uses that port, or choose another: --node \
+         local://127.0.0.1:8001, or --node local://127.0.0.1:0 for any free port.",
+        address.bind
+    )
+}
+
+fn explained(error: &affiant::RuntimeError, address: &NodeAddress) -> String {
+    match error {
+        affiant::RuntimeError::AddressUnavailable { reason, .. } => taken(address, reason),
+        other => other.to_string(),
+    }
+}
+
+/// Clears or keeps the workspace, makes identities where there are none, writes the configuration.
+fn prepare(
+    arguments: &SandboxArgs,
+    address: &NodeAddress,
+    workspace: &Workspace,
+    manner: Manner,
+    output: &mut Output,
+) -> Result<Plan, String> {
+    let mut users = Vec::new();
+    let mut members = Vec::new();
+    if !arguments.resume {
+        if workspace.start_fresh()? {
+            output.line(format!(
+                "Cleared the previous sandbox in {}.",
+                arguments.workspace.display()
+            ));
+        }
+        for number in 0..arguments.initial_member_count {
+            let name = format!("member{number}");
+            identities::make_member(workspace, &name)?;
+            let file = |suffix: &str| workspace.common_file(&format!("{name}_{suffix}.pem"));
+            members.push(json!({
+                "certificate_file": file("cert"),
+                "encryption_public_key_file": file("enc_pubk"),
+            }));
+        }
+        for number in 0..arguments.initial_user_count {
+            let certificate_pem = identities::make_user(workspace, &format!("user{number}"))?;
+            users.push(NewUser { certificate_pem, ..NewUser::default() });
+        }
+    }
+    let configuration = configuration(arguments, address, workspace, members);
+    let text = format!("{configuration:#}\n");
+    write_whole(&workspace.node().join("0.config.json"), text.as_bytes(), PUBLIC)?;
+    let mut plan = Plan::parse(&text, manner).map_err(|error| error.to_string())?;
+    plan.users = users;
+    plan.start = Some(if arguments.resume { StartMode::Resume } else { StartMode::New });
+    Ok(plan)
+}
+
+/// The node's configuration, as CCF's sandbox would write it.
+fn configuration(
+    arguments: &SandboxArgs,
+    address: &NodeAddress,
+    workspace: &Workspace,
+    members: Vec<Json>,
+) -> Json {
+    let node = workspace.node();
+    let host = address.bind.ip();
+    let mut ledger = json!({ "directory": workspace.ledger() });
+    if let Some(size) = &arguments.ledger_chunk_bytes {
+        ledger["chunk_size"] = json!(size);
+    }
+    let mut signatures = json!({});
+    if let Some(count) = arguments.sig_tx_interval {
+        signatures["tx_count"] = json!(count);
+    }
+    if let Some(milliseconds) = arguments.sig_ms_interval {
+        signatures["delay"] = json!(format!("{milliseconds}ms"));
+    }
+    json!({
+        "network": {
+            "node_to_node_interface": { "bind_address": format!("{}:0", bracketed(host)) },
+            "rpc_interfaces": { INTERFACE: {
+                "bind_address": address.bind.to_string(),
+                "published_address": address.published.clone().unwrap_or_default(),
+                "app_protocol": if arguments.http2 { "HTTP2" } else { "HTTP1" },
+            }},
+        },
+        "node_certificate": {
+            "subject_alt_names": alternative_names(address),
+            "initial_validity_days": 365,
+        },
+        "command": {
+            "type": "Start",
+            "service_certificate_file": workspace.common_file("service_cert.pem"),
+            "start": {
+                "members": members,
+                "service_configuration": { "recovery_threshold": 0 },
+                "initial_service_certificate_validity_days": 365,
+                "service_subject_name": "CN=Affiant Sandbox Service",
+            },
+        },
+        "ledger": ledger,
+        "ledger_signatures": signatures,
+        "output_files": {
+            "node_certificate_file": node.join("0.pem"),
+            "pid_file": node.join("node.pid"),
+            "node_to_node_address_file": node.join("0.node_address"),
+            "rpc_addresses_file": node.join("0.rpc_addresses"),
+        },
+        "affiant": { "open_service": true },
+    })
+}
+
+fn bracketed(host: std::net::IpAddr) -> String {
+    if host.is_ipv6() { format!("[{host}]") } else { host.to_string() }
+}
+
+/// Names by which clients on this machine, and through the published address, may call the node.
+fn alternative_names(address: &NodeAddress) -> Vec<String> {
+    let host = address.bind.ip();
+    let mut names = vec!["iPAddress:127.0.0.1".to_owned(), "dNSName:localhost".to_owned()];
+    if !host.is_unspecified() && host.to_string() != "127.0.0.1" {
+        names.push(format!("iPAddress:{host}"));
+    }
+    if let Some((published, _)) = address.published.as_deref().and_then(|p| p.rsplit_once(':')) {
+        let kind =
+            if published.parse::<std::net::IpAddr>().is_ok() { "iPAddress" } else { "dNSName" };
+        names.push(format!("{kind}:{published}"));
+    }
+    names.dedup();
+    names
+}
+
+fn announce_start(
+    output: &mut Output,
+    arguments: &SandboxArgs,
+    workspace: &Workspace,
+    host: &Host,
+    base: &str,
+    endpoints: usize,
+) {
+    let state = if arguments.resume { "continues" } else { "is open" };
+    output.line(format!(
+        "The service {state}: app {}, {}.",
+        arguments.app.display(),
+        count(endpoints as u64, "endpoint", "endpoints")
+    ));
+    output.line(format!("  Node [0] = {base}"));
+    output.line(format!("  Node id    {}", host.node_id()));
+    output.line(format!("  Identities {}", workspace.common().display()));
+    output.line(format!("  Ledger     {}", workspace.ledger().display()));
+    output.line("");
+    output.line("Try, in another terminal:");
+}
+
+fn announce_end(
+    output: &mut Output,
+    arguments: &SandboxArgs,
+    workspace: &Workspace,
+    base: &str,
+    began: Instant,
+) {
+    let curl = announce::curl(workspace, arguments.http2);
+    let service = workspace.common_file("service_cert.pem").display().to_string();
+    output
+        .line("Answers that wrote something carry x-ms-ccf-transaction-id. Its receipt, checked:");
+    output.line(format!(
+        "  {curl} {} > receipt.json",
+        announce::quoted(&format!("{base}/app/receipt?transaction_id=ID"))
+    ));
+    output.line(format!(
+        "  affiant receipt verify receipt.json --service-cert {}",
+        announce::quoted(&service)
+    ));
+    output.line("Everything the service did, checked:");
+    output.line(format!(
+        "  affiant ledger verify {}",
+        announce::quoted(&workspace.ledger().display().to_string())
+    ));
+    output.line("");
+    output.line(format!("Ready after {} ms. Press Ctrl+C to stop.", began.elapsed().as_millis()));
+    if !arguments.verbose {
+        output.line("(--verbose shows the node's log.)");
+    }
+}

@@ -1,0 +1,12 @@
+//! The `affiant` binary as its users meet it: real processes, real files, real sockets.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod help;
+mod https;
+mod ledger;
+mod node;
+mod process;
+mod receipt;
+mod sandbox;
+mod secret;
+mod support;
