@@ -36,7 +36,7 @@ pub const RECOVERY_WINDOW_BYTES: usize = 8 << 20;
 /// Threads that check entries at a restart.
 pub const RECOVERY_THREADS_MAX: usize = 2;
 /// Signature entries whose parsed form a ledger reader keeps.
-pub const READER_SIGNATURES_MAX: usize = 64;
+pub const READER_SIGNATURES_MAX: usize = 16;
 /// Bytes that a ledger reader takes from a chunk at once while it looks for a signature.
 pub const READER_WINDOW_BYTES: usize = 1 << 18;
 

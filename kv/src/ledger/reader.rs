@@ -9,12 +9,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use affiant_proof::TxId;
 use affiant_proof::chunk::{ChunkName, POSITION_BYTES};
 use affiant_proof::claims;
 use affiant_proof::cose::InclusionProof;
 use affiant_proof::entry::EntryView;
-use affiant_proof::merkle::Tree;
+use affiant_proof::merkle::{MerklePath, Tree};
+use affiant_proof::{ProofError, TxId};
 
 use super::index::{CompletedChunk, LedgerIndex, Location};
 use crate::disk::{Disk, DiskResult};
@@ -48,6 +48,18 @@ pub struct LedgerReader {
 struct Cached {
     from: u64,
     entry: SignatureEntry,
+    /// Its tree, once a receipt was asked for.
+    tree: Option<Tree>,
+}
+
+impl Cached {
+    fn path(&mut self, seqno: u64) -> Result<MerklePath, ProofError> {
+        let tree = match self.tree.take() {
+            Some(tree) => tree,
+            None => Tree::deserialise(&self.entry.tree)?,
+        };
+        self.tree.insert(tree).path(seqno)
+    }
 }
 
 impl LedgerReader {
@@ -86,22 +98,35 @@ impl LedgerReader {
     /// # Errors
     /// As the disk says, or what was read is damaged.
     pub fn signature_covering(&mut self, seqno: u64) -> Result<Option<SignatureEntry>, KvError> {
+        Ok(self.covering(seqno)?.map(|cached| cached.entry.clone()))
+    }
+
+    /// The first committed signature after `seqno`, moved to the newest end of the cache.
+    fn covering(&mut self, seqno: u64) -> Result<Option<&mut Cached>, KvError> {
         let covers =
             |cached: &Cached| cached.from <= seqno && seqno < cached.entry.signed_root.txid.seqno;
-        if let Some(position) = self.signatures.iter().position(covers) {
-            let Some(found) = self.signatures.remove(position) else { return Ok(None) };
-            let entry = found.entry.clone();
-            self.signatures.push_back(found);
-            return Ok(Some(entry));
-        }
-        let found = self.find_signature(seqno + 1)?;
-        if let Some(entry) = &found {
-            if self.signatures.len() >= READER_SIGNATURES_MAX {
-                self.signatures.pop_front();
+        let known = self.signatures.iter().position(covers);
+        let known = match known.and_then(|position| self.signatures.remove(position)) {
+            Some(cached) => cached,
+            None => {
+                let Some(entry) = self.find_signature(seqno + 1)? else { return Ok(None) };
+                let txid = entry.signed_root.txid;
+                let same = |cached: &Cached| cached.entry.signed_root.txid == txid;
+                match self.signatures.iter().position(same) {
+                    // Known, but not to cover so much.
+                    Some(position) => match self.signatures.remove(position) {
+                        Some(cached) => Cached { from: seqno, ..cached },
+                        None => Cached { from: seqno, entry, tree: None },
+                    },
+                    None => Cached { from: seqno, entry, tree: None },
+                }
             }
-            self.signatures.push_back(Cached { from: seqno, entry: entry.clone() });
+        };
+        if self.signatures.len() >= READER_SIGNATURES_MAX {
+            self.signatures.pop_front();
         }
-        Ok(found)
+        self.signatures.push_back(known);
+        Ok(self.signatures.back_mut())
     }
 
     /// The receipt of the entry at `seqno`; `None` if it is not committed. A transaction that the
@@ -119,29 +144,21 @@ impl LedgerReader {
             let signed_root = own.signed_root;
             return Ok(Some(ReceiptParts { txid, proof: None, signed_root }));
         }
-        let Some(next) = self.signature_covering(seqno)? else { return Ok(None) };
-        let proof = self.proof(&entry, &next).map_err(|error| self.refused(seqno, &error))?;
-        if proof.root() != next.signed_root.root {
-            let at = next.signed_root.txid;
-            return Err(self.refused(seqno, &format!("its leaf is not under the root of {at}")));
-        }
-        Ok(Some(ReceiptParts { txid, proof: Some(proof), signed_root: next.signed_root }))
-    }
-
-    fn proof(
-        &self,
-        entry: &EntryView<'_>,
-        next: &SignatureEntry,
-    ) -> Result<InclusionProof, String> {
-        let txid = entry.txid();
-        let tree = Tree::deserialise(&next.tree).map_err(|error| error.to_string())?;
-        let nonce = self.sealer.commit_nonce(txid).map_err(|error| error.to_string())?;
-        Ok(InclusionProof {
+        let nonce = self.sealer.commit_nonce(txid).map_err(|error| self.refused(seqno, &error))?;
+        let Some(next) = self.covering(seqno)? else { return Ok(None) };
+        let signed_root = next.entry.signed_root.clone();
+        let path = next.path(seqno);
+        let proof = InclusionProof {
             write_set_digest: entry.write_set_digest(),
             commit_evidence: claims::commit_evidence(txid, &nonce.0),
             claims_digest: entry.claims_digest().unwrap_or_default(),
-            path: tree.path(txid.seqno).map_err(|error| error.to_string())?,
-        })
+            path: path.map_err(|error| self.refused(seqno, &error))?,
+        };
+        if proof.root() != signed_root.root {
+            let at = signed_root.txid;
+            return Err(self.refused(seqno, &format!("its leaf is not under the root of {at}")));
+        }
+        Ok(Some(ReceiptParts { txid, proof: Some(proof), signed_root }))
     }
 
     /// The first committed signature at or after `seqno`.

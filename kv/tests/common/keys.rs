@@ -100,6 +100,10 @@ impl Sealer for Keys {
     fn commit_nonce(&self, txid: TxId) -> Result<Digest, KeyError> {
         Ok(Digest(self.0.evidence.nonce(txid)))
     }
+
+    fn commit_evidence_digest(&self, txid: TxId) -> Result<Digest, KeyError> {
+        Ok(self.0.evidence.evidence_digest(txid))
+    }
 }
 
 impl Signer for Keys {
