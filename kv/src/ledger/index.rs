@@ -2,9 +2,11 @@
 //!
 //! Invariants
 //! * Chunks are contiguous from seqno 1; only the last one may be open.
-//! * The positions of a completed chunk are in its file, those of the open chunk here: memory grows
-//!   by a few words per chunk, not per entry.
+//! * The positions of a committed chunk are in its file, those of younger ones here: memory grows by a
+//!   few words per chunk, not per entry. A table is read from a file only once it is durable there.
 //! * `committed` never falls. Everything at or below it is durable and in its place.
+
+use std::collections::VecDeque;
 
 use parking_lot::RwLock;
 
@@ -19,7 +21,16 @@ pub struct LedgerIndex {
 struct State {
     committed: u64,
     chunks: Vec<CompletedChunk>,
+    /// Completed, but not committed: the table may not be in the file yet.
+    closing: VecDeque<OpenChunk>,
     open: Option<OpenChunk>,
+}
+
+impl State {
+    /// The chunk that holds `seqno`, if its positions are here.
+    fn young(&self, seqno: u64) -> Option<&OpenChunk> {
+        self.open.iter().chain(self.closing.iter().rev()).find(|chunk| seqno >= chunk.first)
+    }
 }
 
 /// A chunk with a position table.
@@ -40,10 +51,17 @@ pub(crate) struct OpenChunk {
     pub(crate) end: u32,
 }
 
+impl OpenChunk {
+    /// Its last seqno; the one before its first while it is empty.
+    fn last(&self) -> u64 {
+        self.first + self.positions.len() as u64 - 1
+    }
+}
+
 /// Where one entry lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Location {
-    /// In an open chunk, between two offsets.
+    /// In an open chunk, or one whose end is not yet committed, between two offsets.
     Open { first: u64, from: u32, to: u32 },
     /// In a completed chunk, at an index of its position table.
     Completed(CompletedChunk),
@@ -60,6 +78,9 @@ impl LedgerIndex {
         let mut state = self.state.write();
         assert!(seqno >= state.committed, "the commit point never goes back");
         state.committed = seqno;
+        while state.closing.front().is_some_and(|chunk| chunk.last() <= seqno) {
+            state.closing.pop_front();
+        }
     }
 
     /// Takes over what a restart found.
@@ -91,10 +112,11 @@ impl LedgerIndex {
         let mut state = self.state.write();
         let open = state.open.take().expect("an open chunk is completed");
         assert!(!open.positions.is_empty(), "a chunk holds an entry");
-        let last = open.first + open.positions.len() as u64 - 1;
-        let chunk = CompletedChunk { first: open.first, last, end: open.end };
+        let chunk = CompletedChunk { first: open.first, last: open.last(), end: open.end };
         state.chunks.push(chunk);
-        (chunk, open.positions)
+        let positions = open.positions.clone();
+        state.closing.push_back(open);
+        (chunk, positions)
     }
 
     /// Where the entry at `seqno` lies, if it is committed.
@@ -103,9 +125,7 @@ impl LedgerIndex {
         if seqno == 0 || seqno > state.committed {
             return None;
         }
-        if let Some(open) = &state.open
-            && seqno >= open.first
-        {
+        if let Some(open) = state.young(seqno) {
             let position = (seqno - open.first) as usize;
             let from = *open.positions.get(position)?;
             let to = open.positions.get(position + 1).copied().unwrap_or(open.end);
@@ -136,5 +156,22 @@ mod tests {
         assert_eq!(index.locate(3), Some(Location::Open { first: 3, from: 8, to: 13 }));
         assert_eq!(index.locate(4), Some(Location::Open { first: 3, from: 13, to: 19 }));
         assert_eq!((index.locate(0), index.locate(5)), (None, None));
+    }
+
+    #[test]
+    fn the_table_of_a_chunk_is_not_looked_for_in_its_file_before_its_end_is_committed() {
+        let index = LedgerIndex::default();
+        index.start_chunk(1, 8);
+        index.add(&[10, 20]);
+        index.set_committed(2);
+        index.add(&[30]);
+        let (chunk, _) = index.complete_chunk();
+        index.start_chunk(4, 8);
+        index.add(&[7]);
+        assert_eq!(index.locate(1), Some(Location::Open { first: 1, from: 8, to: 18 }));
+        assert_eq!(index.locate(2), Some(Location::Open { first: 1, from: 18, to: 38 }));
+        index.set_committed(3);
+        assert_eq!(index.locate(1), Some(Location::Completed(chunk)));
+        assert_eq!(index.locate(3), Some(Location::Completed(chunk)));
     }
 }
