@@ -5,13 +5,13 @@
 
 use core::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use affiant::Mode;
 use affiant_kv::{Store, Tx};
 use bytes::Bytes;
 
-use crate::engine::Pinned;
+use crate::engine::{Atoms, Pinned};
 use crate::log::LogSink;
 use crate::program::Program;
 use crate::surface::{Builtins, Entropy, MapTable};
@@ -28,8 +28,8 @@ pub(crate) struct Host {
     /// The request's `content-type`.
     pub(crate) content_type: RefCell<String>,
     pub(crate) apply_writes: Cell<Option<bool>>,
-    /// When the script is to be interrupted.
-    pub(crate) deadline: Cell<Option<Instant>>,
+    /// When the script began and how long it may run; `None`: for ever.
+    clock: Cell<Option<(Instant, Duration)>>,
     /// It was.
     timed_out: Cell<bool>,
     /// Native code panicked: the interpreter is not to be used again.
@@ -45,6 +45,7 @@ pub(crate) struct Host {
     /// The module whose import is being resolved.
     pub(crate) importer: RefCell<String>,
     pub(crate) pinned: RefCell<Pinned>,
+    pub(crate) atoms: Atoms,
     pub(crate) kv_class: Cell<u32>,
     pub(crate) handle_class: Cell<u32>,
     kept: Cell<Kept>,
@@ -69,7 +70,7 @@ impl Host {
             body: RefCell::default(),
             content_type: RefCell::default(),
             apply_writes: Cell::default(),
-            deadline: Cell::default(),
+            clock: Cell::default(),
             timed_out: Cell::default(),
             panicked: Cell::default(),
             ambient: Cell::default(),
@@ -79,6 +80,7 @@ impl Host {
             builtins: Cell::default(),
             importer: RefCell::default(),
             pinned: RefCell::default(),
+            atoms: Atoms::default(),
             kv_class: Cell::default(),
             handle_class: Cell::default(),
             kept: Cell::default(),
@@ -102,15 +104,26 @@ impl Host {
         self.pinned.borrow_mut().truncate(kept.pinned);
     }
 
-    /// Starts the clock: scripts are interrupted at `deadline`.
-    pub(crate) fn arm(&self, deadline: Option<Instant>) {
-        self.deadline.set(deadline);
+    /// Starts the clock: scripts are interrupted after `limit`.
+    pub(crate) fn arm(&self, limit: Duration) {
+        self.clock.set(Some((Instant::now(), limit)));
         self.timed_out.set(false);
+    }
+
+    /// Stops the clock.
+    pub(crate) fn disarm(&self) {
+        self.clock.set(None);
+        self.timed_out.set(false);
+    }
+
+    /// How long the script has been running.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.clock.get().map_or(Duration::ZERO, |(start, _)| start.elapsed())
     }
 
     /// Whether the script is to stop; polled by the engine.
     pub(crate) fn check_deadline(&self) -> bool {
-        if self.deadline.get().is_some_and(|deadline| Instant::now() >= deadline) {
+        if self.clock.get().is_some_and(|(start, limit)| start.elapsed() >= limit) {
             self.timed_out.set(true);
         }
         self.timed_out.get()

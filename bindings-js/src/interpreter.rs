@@ -7,7 +7,7 @@
 //! evaluated for every request, in that request. A *reused* interpreter keeps its state.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use affiant::{AppError, Call, Endpoint, Response, RuntimeOptions};
 
@@ -90,7 +90,6 @@ impl Interpreter {
         siblings: Siblings<'_>,
         options: &RuntimeOptions,
     ) -> Outcome {
-        let started = Instant::now();
         self.begin(call);
         let result = self
             .prepare(call, siblings, options)
@@ -102,7 +101,7 @@ impl Interpreter {
                 call.endpoint.method,
                 call.endpoint.path,
                 response.status,
-                started.elapsed().as_millis()
+                host.elapsed().as_millis()
             );
             (host.log)(Level::Info, "js", &line);
         }
@@ -131,7 +130,7 @@ impl Interpreter {
         call.apply_writes = host.apply_writes.get();
         *host.store.borrow_mut() = None;
         *host.body.borrow_mut() = bytes::Bytes::new();
-        host.arm(None);
+        host.disarm();
         self.engine.heap().unlimit();
     }
 
@@ -162,8 +161,7 @@ impl Interpreter {
         let stack = options.max_stack_bytes.clamp(1, STACK_BYTES_MAX);
         self.engine.heap().limit_growth(usize::try_from(heap).unwrap_or(usize::MAX));
         self.engine.limit_stack(usize::try_from(stack).unwrap_or(usize::MAX));
-        let time = Duration::from_millis(options.max_execution_time_ms);
-        self.engine.host().arm(Instant::now().checked_add(time));
+        self.engine.host().arm(Duration::from_millis(options.max_execution_time_ms));
     }
 
     /// Evaluates the module if that is due and finds the handler.

@@ -3,7 +3,7 @@
 use affiant::Response;
 use bytes::Bytes;
 
-use crate::engine::{Scope, Script, Thrown, Value};
+use crate::engine::{Name, Scope, Script, Thrown, Value};
 use crate::limits::RESPONSE_HEADER_COUNT_MAX;
 
 /// Why a returned value is no response.
@@ -29,7 +29,7 @@ pub(crate) fn convert<'js>(scope: Scope<'js>, value: &Value<'js>) -> Result<Resp
     if !value.is_object() {
         return Err(Invalid { what: "not an object", thrown: None });
     }
-    let body = scope.get(value, c"body").map_err(invalid("error reading body"))?;
+    let body = scope.read(value, Name::BODY).map_err(invalid("error reading body"))?;
     let mut response = Response::empty(200);
     if !body.is_undefined() {
         body_of(scope, &body, &mut response)?;
@@ -38,11 +38,12 @@ pub(crate) fn convert<'js>(scope: Scope<'js>, value: &Value<'js>) -> Result<Resp
         body_of(scope, value, &mut response)?;
         return Ok(response);
     }
-    let headers = scope.get(value, c"headers").map_err(invalid("error reading headers"))?;
+    let headers = scope.read(value, Name::HEADERS).map_err(invalid("error reading headers"))?;
     if headers.is_object() {
         headers_of(scope, &headers, &mut response)?;
     }
-    let status = scope.get(value, c"statusCode").map_err(invalid("error reading status code"))?;
+    let status =
+        scope.read(value, Name::STATUS_CODE).map_err(invalid("error reading status code"))?;
     if !status.is_undefined() && !status.is_null() {
         response.status = status_of(&status)?;
     }
@@ -54,7 +55,7 @@ fn is_bare<'js>(scope: Scope<'js>, value: &Value<'js>) -> Script<bool> {
     if value.is_promise() || value.is_function() {
         return Ok(false);
     }
-    for key in [c"body", c"statusCode", c"headers"] {
+    for key in [Name::BODY, Name::STATUS_CODE, Name::HEADERS] {
         if scope.has(value, key)? {
             return Ok(false);
         }

@@ -6,8 +6,10 @@
 //! or count what lives inside. All unsafe code of this crate is in this directory.
 
 mod heap;
+mod names;
 mod runtime;
 mod scope;
 
+pub(crate) use names::{Atoms, Name};
 pub(crate) use runtime::{Engine, Function, Pinned, engine_version};
 pub(crate) use scope::{Args, Arity, ErrorKind, Native, Promised, Scope, Script, Thrown, Value};

@@ -16,6 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rquickjs::qjs;
 
 use super::heap::Heap;
+use super::names;
 use super::scope::{Args, Arity, ErrorKind, Promised, Scope, Script, Thrown, Value};
 use crate::host::Host;
 use crate::limits::GARBAGE_BYTES_MAX;
@@ -61,6 +62,13 @@ impl Engine {
             host.kv_class.set(new_class(rt.as_ptr(), &KV_CLASS));
             host.handle_class.set(new_class(rt.as_ptr(), &HANDLE_CLASS));
             qjs::JS_SetGCThreshold(rt.as_ptr(), GARBAGE_BYTES_MAX as qjs::size_t);
+            // Never given back: they are to stay for the life of the interpreter.
+            for (atom, name) in host.atoms.iter().zip(names::TABLE) {
+                atom.set(qjs::JS_NewAtom(ctx.as_ptr(), name.as_ptr()));
+            }
+            for name in names::COMMON_HEADERS {
+                qjs::JS_NewAtom(ctx.as_ptr(), name.as_ptr());
+            }
         }
         Ok(Self { rt, ctx, host, heap })
     }

@@ -16,6 +16,8 @@ use std::ffi::CString;
 
 use rquickjs::qjs;
 
+use super::names::Name;
+
 use crate::host::Host;
 
 /// An exception is pending.
@@ -323,6 +325,25 @@ impl<'js> Scope<'js> {
         unsafe { self.checked(qjs::JS_GetPropertyStr(self.raw(), object.raw, name.as_ptr())) }
     }
 
+    /// `object[name]`.
+    pub(crate) fn read(self, object: &Value<'js>, name: Name) -> Script<Value<'js>> {
+        let atom = self.host.atoms[name.position()].get();
+        // SAFETY: live values; the atom lives as long as the interpreter.
+        unsafe { self.checked(qjs::JS_GetProperty(self.raw(), object.raw, atom)) }
+    }
+
+    /// Defines an own enumerable data property.
+    pub(crate) fn put(self, object: &Value<'js>, name: Name, value: Value<'js>) -> Script<()> {
+        let atom = self.host.atoms[name.position()].get();
+        let flags = qjs::JS_PROP_C_W_E.cast_signed();
+        // SAFETY: live values; the engine takes over `value`; the atom lives as long as the
+        // interpreter.
+        let done = unsafe {
+            qjs::JS_DefinePropertyValue(self.raw(), object.raw, atom, value.into_raw(), flags)
+        };
+        if done < 0 { Err(Thrown(())) } else { Ok(()) }
+    }
+
     /// `object[name]` for a name known at run time only.
     pub(crate) fn get_named(self, object: &Value<'js>, name: &str) -> Script<Value<'js>> {
         let atom = self.atom(name)?;
@@ -335,14 +356,10 @@ impl<'js> Scope<'js> {
     }
 
     /// `name in object`.
-    pub(crate) fn has(self, object: &Value<'js>, name: &CStr) -> Script<bool> {
-        let atom = self.atom(&name.to_string_lossy())?;
-        // SAFETY: live values; the atom is freed once.
-        let found = unsafe {
-            let found = qjs::JS_HasProperty(self.raw(), object.raw, atom);
-            qjs::JS_FreeAtom(self.raw(), atom);
-            found
-        };
+    pub(crate) fn has(self, object: &Value<'js>, name: Name) -> Script<bool> {
+        let atom = self.host.atoms[name.position()].get();
+        // SAFETY: live values; the atom lives as long as the interpreter.
+        let found = unsafe { qjs::JS_HasProperty(self.raw(), object.raw, atom) };
         if found < 0 { Err(Thrown(())) } else { Ok(found > 0) }
     }
 

@@ -7,7 +7,7 @@
 use affiant::{Caller, Request};
 
 use super::{REQUEST, function};
-use crate::engine::{Args, Arity, Function, Native, Scope, Script, Value};
+use crate::engine::{Args, Arity, Function, Name, Native, Scope, Script, Value};
 
 /// Functions of `request.body`, then accessors of `request` and `request.body`'s `toString`.
 pub(super) static NATIVES: &[Native] = &[
@@ -20,6 +20,22 @@ pub(super) static NATIVES: &[Native] = &[
 
 const DATA: usize = 3;
 const TO_STRING: usize = 4;
+
+/// In the order in which they are defined.
+const REQUEST_NAMES: [Name; 10] = [
+    Name::HEADERS,
+    Name::QUERY,
+    Name::PATH,
+    Name::METHOD,
+    Name::HOSTNAME,
+    Name::ROUTE,
+    Name::URL,
+    Name::PARAMS,
+    Name::BODY,
+    Name::CALLER,
+];
+const BODY_NAMES: [Name; 3] = [Name::TEXT, Name::JSON, Name::ARRAY_BUFFER];
+const CALLER_NAMES: [Name; 4] = [Name::POLICY, Name::ID, Name::DATA, Name::CERT];
 
 /// What of a request the object is made from.
 pub(crate) struct RequestParts<'a> {
@@ -39,6 +55,30 @@ pub(super) fn install(scope: Scope<'_>) -> Script<()> {
         *slot = Some(scope.pin(function(scope, REQUEST, index)?));
     }
     scope.host().builtins.set(builtins);
+    let request = pinned(scope, builtins.request_prototype);
+    keep_shapes(scope, Some(&request), &REQUEST_NAMES)?;
+    let body = pinned(scope, builtins.body_prototype);
+    keep_shapes(scope, Some(&body), &BODY_NAMES)?;
+    keep_shapes(scope, None, &CALLER_NAMES)
+}
+
+/// Keeps one object per prefix of `names`, so that the engine finds the layout of each step when it
+/// makes a request's objects instead of making and dropping all of them each time.
+fn keep_shapes<'js>(
+    scope: Scope<'js>,
+    prototype: Option<&Value<'js>>,
+    names: &[Name],
+) -> Script<()> {
+    for count in 1..=names.len() {
+        let object = match prototype {
+            Some(prototype) => scope.object_with_prototype(prototype)?,
+            None => scope.object()?,
+        };
+        for name in &names[..count] {
+            scope.put(&object, *name, scope.undefined())?;
+        }
+        scope.pin(object);
+    }
     Ok(())
 }
 
@@ -56,31 +96,31 @@ pub(crate) fn build<'js>(scope: Scope<'js>, parts: &RequestParts<'_>) -> Script<
     for (name, value) in request.headers() {
         scope.set_named(&headers, name, scope.string(&value)?)?;
     }
-    scope.set(&object, c"headers", headers)?;
-    scope.set(&object, c"query", scope.string(&request.query())?)?;
-    scope.set(&object, c"path", scope.string(request.path())?)?;
-    scope.set(&object, c"method", scope.string(request.method())?)?;
+    scope.put(&object, Name::HEADERS, headers)?;
+    scope.put(&object, Name::QUERY, scope.string(&request.query())?)?;
+    scope.put(&object, Name::PATH, scope.string(request.path())?)?;
+    scope.put(&object, Name::METHOD, scope.string(request.method())?)?;
     let host = request.header("host").map_or_else(|| Ok(scope.null()), |host| scope.string(host));
-    scope.set(&object, c"hostname", host?)?;
-    scope.set(&object, c"route", scope.string(request.route())?)?;
-    scope.set(&object, c"url", scope.string(&request.url())?)?;
+    scope.put(&object, Name::HOSTNAME, host?)?;
+    scope.put(&object, Name::ROUTE, scope.string(request.route())?)?;
+    scope.put(&object, Name::URL, scope.string(&request.url())?)?;
     let params = scope.object()?;
     for (name, value) in request.params() {
         scope.set_named(&params, name, scope.string(value)?)?;
     }
-    scope.set(&object, c"params", params)?;
+    scope.put(&object, Name::PARAMS, params)?;
 
     let prototype = pinned(scope, builtins.body_prototype);
     let body = scope.object_with_prototype(&prototype)?;
-    for (index, function) in builtins.body_functions.iter().enumerate() {
-        scope.set(&body, NATIVES[index].name, pinned(scope, *function))?;
+    for (name, function) in BODY_NAMES.into_iter().zip(&builtins.body_functions) {
+        scope.put(&body, name, pinned(scope, *function))?;
     }
-    scope.set(&object, c"body", body)?;
+    scope.put(&object, Name::BODY, body)?;
     let caller = match request.caller() {
         Some(caller) => caller_object(scope, caller, true)?,
         None => scope.null(),
     };
-    scope.set(&object, c"caller", caller)?;
+    scope.put(&object, Name::CALLER, caller)?;
     Ok(object)
 }
 
@@ -91,23 +131,23 @@ fn caller_object<'js>(scope: Scope<'js>, caller: &Caller, with_policy: bool) -> 
         for (name, _) in parts {
             names.push(scope.string(name)?);
         }
-        scope.set(&object, c"policy", scope.array(names)?)?;
+        scope.put(&object, Name::POLICY, scope.array(names)?)?;
         for (name, part) in parts {
             scope.set_named(&object, name, caller_object(scope, part, true)?)?;
         }
         return Ok(object);
     }
     if with_policy {
-        scope.set(&object, c"policy", scope.string(caller.policy())?)?;
+        scope.put(&object, Name::POLICY, scope.string(caller.policy())?)?;
     }
     match caller {
         Caller::UserCert(known) | Caller::MemberCert(known) => {
-            scope.set(&object, c"id", scope.string(&known.id)?)?;
+            scope.put(&object, Name::ID, scope.string(&known.id)?)?;
             let data = scope.parse_json(known.data.to_string().as_bytes())?;
-            scope.set(&object, c"data", data)?;
-            scope.set(&object, c"cert", scope.string(&known.cert)?)?;
+            scope.put(&object, Name::DATA, data)?;
+            scope.put(&object, Name::CERT, scope.string(&known.cert)?)?;
         }
-        Caller::AnyCert { cert } => scope.set(&object, c"cert", scope.string(cert)?)?,
+        Caller::AnyCert { cert } => scope.put(&object, Name::CERT, scope.string(cert)?)?,
         Caller::NoAuth | Caller::AllOf(_) => {}
     }
     Ok(object)
