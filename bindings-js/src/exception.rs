@@ -73,6 +73,17 @@ fn without_columns(stack: &str) -> String {
     trace
 }
 
+impl Exception {
+    /// The reason, and the place where it was thrown if the trace tells.
+    pub(crate) fn located(self) -> String {
+        let place = self.trace.as_deref().and_then(|trace| trace.lines().next());
+        match place.and_then(|line| line.trim_start().strip_prefix("at ")) {
+            Some(place) => format!("{} at {place}", self.reason),
+            None => self.reason,
+        }
+    }
+}
+
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }

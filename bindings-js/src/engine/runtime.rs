@@ -124,7 +124,7 @@ impl Engine {
         self.enter(|scope| {
             compile_module(scope, name, source)
                 .and_then(|module| write_bytecode(scope, &module))
-                .map_err(|thrown| crate::exception::describe(scope, thrown).reason)
+                .map_err(|thrown| crate::exception::describe(scope, thrown).located())
         })
     }
 

@@ -215,7 +215,7 @@ fn what_stands_in_the_way_of_a_start_is_said_in_words() {
     fs::write(at("app/src/a.js"), "export function f() {\n  return {;\n}\n").unwrap();
     fs::write(at("app/app.json"), endpoint("a.js").replace("sideways", "readonly")).unwrap();
     let words = refused(text(&at("app")), ANY_PORT, &[]);
-    assert!(words.contains("/a.js") && words.contains("SyntaxError"), "{words}");
+    assert!(words.contains("/a.js:2") && words.contains("SyntaxError"), "{words}");
 
     let words = refused(&example(), ANY_PORT, &["--resume"]);
     assert!(words.contains("no sandbox to resume"), "{words}");
