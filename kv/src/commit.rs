@@ -224,7 +224,7 @@ impl Committer {
             }
         };
         let txid = sequenced.txid;
-        let guard = HoleGuard { queue: &self.queue, armed: true };
+        let guard = HoleGuard { committer: self, armed: true };
         match sequenced.seal(&*self.sealer) {
             Ok(entry) => {
                 self.queue.push(entry);
@@ -247,9 +247,9 @@ impl Committer {
     }
 }
 
-/// Poisons the queue if sealing unwinds, since the number it was for would leave a hole.
+/// Stops everything if sealing unwinds, since the number it was for would leave a hole.
 struct HoleGuard<'a> {
-    queue: &'a SealedQueue,
+    committer: &'a Committer,
     armed: bool,
 }
 
@@ -262,7 +262,7 @@ impl HoleGuard<'_> {
 impl Drop for HoleGuard<'_> {
     fn drop(&mut self) {
         if self.armed {
-            self.queue.poison("sealing a transaction panicked");
+            self.committer.fail("sealing a transaction panicked");
         }
     }
 }
@@ -270,5 +270,83 @@ impl Drop for HoleGuard<'_> {
 impl From<KvError> for CommitOutcome {
     fn from(error: KvError) -> Self {
         Self::Poisoned(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use affiant_proof::Digest;
+
+    use super::*;
+    use crate::KeyError;
+    use crate::name::MapName;
+
+    /// Seals nothing, and fails or panics at one seqno.
+    struct Breaking {
+        fails_at: u64,
+        panics_at: u64,
+    }
+
+    impl Sealer for Breaking {
+        fn seal(&self, txid: TxId, _aad: &[u8], _: &mut [u8]) -> Result<[u8; 16], KeyError> {
+            assert_ne!(txid.seqno, self.panics_at, "the sealer breaks");
+            if txid.seqno == self.fails_at { Err(KeyError("no".to_owned())) } else { Ok([0; 16]) }
+        }
+
+        fn open(&self, _: TxId, _: &[u8], _: &mut [u8], _: &[u8; 16]) -> Result<(), KeyError> {
+            Ok(())
+        }
+
+        fn commit_nonce(&self, _: TxId) -> Result<Digest, KeyError> {
+            Ok(Digest::ZERO)
+        }
+    }
+
+    fn committer(fails_at: u64, panics_at: u64) -> Committer {
+        let (store, queue) = (Store::new(), Arc::new(SealedQueue::default()));
+        queue.restart(1);
+        store.open_view(2);
+        Committer::new(store, Arc::new(Breaking { fails_at, panics_at }), queue)
+    }
+
+    fn write(committer: &Committer) -> CommitOutcome {
+        let mut tx = committer.begin();
+        tx.put(&MapName::new("records").unwrap(), b"key", b"value").unwrap();
+        committer.commit(tx)
+    }
+
+    #[test]
+    fn a_number_that_is_lost_stops_the_node() {
+        for (fails_at, panics_at) in [(2, 0), (0, 2)] {
+            let committer = committer(fails_at, panics_at);
+            assert!(matches!(write(&committer), CommitOutcome::Sequenced(_)));
+            let lost = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| write(&committer)));
+            assert!(lost.is_err() == (panics_at == 2));
+            assert!(matches!(write(&committer), CommitOutcome::Poisoned(_)));
+            assert!(committer.queue().poisoned().is_some() && committer.queue().drain().is_empty());
+        }
+    }
+
+    #[test]
+    fn entries_leave_the_queue_in_order_and_never_past_a_hole() {
+        let committer = committer(0, 0);
+        let seal = |seqno: u64| {
+            let txid = TxId::new(2, seqno);
+            crate::write_set::encode(txid, 0, Digest::ZERO, &[], &*committer.sealer).unwrap()
+        };
+        let queue = committer.queue();
+        let drained = || queue.drain().iter().map(|entry| entry.txid.seqno).collect::<Vec<_>>();
+        queue.push(seal(2));
+        assert!(drained().is_empty());
+        queue.skip(3);
+        queue.push(seal(5));
+        queue.push(seal(1));
+        assert_eq!(drained(), [1, 2]);
+        queue.push(seal(4));
+        assert_eq!(drained(), [4, 5]);
+        assert_eq!(queue.state.lock().next, 6);
+        assert_eq!(queue.state.lock().bytes, 0);
     }
 }

@@ -6,6 +6,9 @@ pub const MAP_NAME_BYTES_MAX: usize = 1024;
 pub const KEY_BYTES_MAX: usize = 1 << 20;
 /// Longest value, in bytes.
 pub const VALUE_BYTES_MAX: usize = 1 << 28;
+/// Bytes that the writes of one transaction may take in the ledger; a `clear` that exceeds it is refused
+/// at commit as [`crate::CommitOutcome::TooManyPending`].
+pub const TX_BYTES_MAX: usize = 1 << 29;
 /// Largest ledger entry, in bytes; the readers of CCF 7 refuse more than 2^30.
 pub const ENTRY_BYTES_MAX: usize = 1 << 30;
 /// Default bound on sequenced but uncommitted transactions; beyond it the store refuses with
@@ -40,7 +43,8 @@ pub const READER_SIGNATURES_MAX: usize = 16;
 /// Bytes that a ledger reader takes from a chunk at once while it looks for a signature.
 pub const READER_WINDOW_BYTES: usize = 1 << 18;
 
-const _: () = assert!(VALUE_BYTES_MAX + KEY_BYTES_MAX + MAP_NAME_BYTES_MAX < ENTRY_BYTES_MAX);
+const _: () = assert!(VALUE_BYTES_MAX + KEY_BYTES_MAX + MAP_NAME_BYTES_MAX + 56 < TX_BYTES_MAX);
+const _: () = assert!(TX_BYTES_MAX < ENTRY_BYTES_MAX / 2 + 1);
 const _: () = assert!(SIGNATURE_ENTRIES_MAX_DEFAULT < UNCOMMITTED_COUNT_MAX_DEFAULT as u64);
 /// Most file handles that the disk keeps open.
 pub const OPEN_FILES_COUNT_MAX: usize = 64;

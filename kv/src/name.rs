@@ -57,6 +57,10 @@ impl MapName {
         self.0.starts_with("public:")
     }
 
+    pub(crate) fn is_internal_public(&self) -> bool {
+        self.0.starts_with("public:ccf.internal.")
+    }
+
     /// To whom the map belongs.
     #[must_use]
     pub fn category(&self) -> Category {

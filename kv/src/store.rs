@@ -204,6 +204,10 @@ impl Store {
         if !tx.has_writes() {
             return Sequencing::ReadOnly(tx.snapshot_taken().map(Snapshot::version));
         }
+        if tx.is_oversized() {
+            // It would not fit into an entry, and its number would be lost.
+            return Sequencing::TooManyPending;
+        }
         let (snapshot, reads, writes, claims_digest) = tx.into_parts();
         let undo = Undo::for_writes(&writes);
 

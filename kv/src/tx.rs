@@ -7,10 +7,10 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use affiant_proof::{Digest, TxId};
+use affiant_proof::{Digest, TxId, tables};
 
 use crate::error::KvError;
-use crate::limits::{KEY_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::limits::{KEY_BYTES_MAX, TX_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::map::{Key, Value};
 use crate::name::MapName;
 use crate::ordered::Ordered;
@@ -51,11 +51,13 @@ pub struct Tx {
     snapshot: Option<Snapshot>,
     changes: Vec<MapChanges>,
     claims_digest: Digest,
+    /// Bytes that the writes take in the ledger, at most.
+    bytes: usize,
 }
 
 impl Tx {
     pub(crate) fn new(store: Arc<Store>) -> Self {
-        Self { store, snapshot: None, changes: Vec::new(), claims_digest: Digest::ZERO }
+        Self { store, snapshot: None, changes: Vec::new(), claims_digest: Digest::ZERO, bytes: 0 }
     }
 
     /// Moves the transaction out, leaving a fresh one of the same store.
@@ -87,6 +89,7 @@ impl Tx {
         self.snapshot = None;
         self.changes.clear();
         self.claims_digest = Digest::ZERO;
+        self.bytes = 0;
     }
 
     /// Attaches a claims digest to the entry (32 zero bytes mean none).
@@ -124,11 +127,11 @@ impl Tx {
     /// Writes `value` under `key`.
     ///
     /// # Errors
-    /// Key or value above its bound.
+    /// Key, value or the whole transaction above its bound, or a table that only signatures write.
     pub fn put(&mut self, map: &MapName, key: &[u8], value: &[u8]) -> Result<(), KvError> {
         bounded("a key", key.len(), KEY_BYTES_MAX)?;
         bounded("a value", value.len(), VALUE_BYTES_MAX)?;
-        let index = self.index_of(map);
+        let index = self.index_to_write(map, key.len() + value.len())?;
         self.changes[index].writes.insert(key, Some(Value::from(value)));
         Ok(())
     }
@@ -136,22 +139,31 @@ impl Tx {
     /// Removes `key`; a removal of an absent key is a write all the same.
     ///
     /// # Errors
-    /// Key above its bound.
+    /// As [`Self::put`].
     pub fn remove(&mut self, map: &MapName, key: &[u8]) -> Result<(), KvError> {
         bounded("a key", key.len(), KEY_BYTES_MAX)?;
-        let index = self.index_of(map);
+        let index = self.index_to_write(map, key.len())?;
         self.changes[index].writes.insert(key, None);
         Ok(())
     }
 
-    /// Removes every key visible now.
+    /// Removes every key visible now. The tables that only signatures write are left as they are; a
+    /// transaction that grows beyond its bound by this is refused when it is committed.
     pub fn clear(&mut self, map: &MapName) {
         let keys: Vec<Key> = self.entries(map).into_iter().map(|(key, _)| key).collect();
-        let index = self.index_of(map);
-        let writes = &mut self.changes[index].writes;
-        for key in keys {
-            writes.insert(&key, None);
+        if is_signature_table(map) {
+            return;
         }
+        let index = self.index_of(map);
+        for key in keys {
+            self.bytes = self.bytes.saturating_add(key.len() + WRITE_OVERHEAD_BYTES);
+            self.changes[index].writes.insert(&key, None);
+        }
+    }
+
+    /// Whether the writes would not fit into a ledger entry.
+    pub(crate) fn is_oversized(&self) -> bool {
+        self.bytes > TX_BYTES_MAX
     }
 
     /// Number of keys visible now; depends on the whole map.
@@ -252,9 +264,24 @@ impl Tx {
         if let Some(index) = self.changes.iter().position(|changes| changes.reads.name == *map) {
             return index;
         }
+        self.bytes = self.bytes.saturating_add(map.as_str().len() + MAP_OVERHEAD_BYTES);
         let reads = MapReads { name: map.clone(), keys: Ordered::default(), whole: None };
         self.changes.push(MapChanges { reads, writes: Ordered::default() });
         self.changes.len() - 1
+    }
+
+    /// As [`Self::index_of`], for a write of `bytes` of key and value.
+    fn index_to_write(&mut self, map: &MapName, bytes: usize) -> Result<usize, KvError> {
+        let size = self.bytes.saturating_add(bytes + WRITE_OVERHEAD_BYTES);
+        bounded("the writes of one transaction", size, TX_BYTES_MAX)?;
+        if is_signature_table(map) {
+            return Err(KvError::MapName {
+                name: map.as_str().to_owned(),
+                reason: "only the node itself writes this table, in signature entries",
+            });
+        }
+        self.bytes = size;
+        Ok(self.index_of(map))
     }
 
     fn depend_on_whole(&mut self, map: &MapName) -> usize {
@@ -263,6 +290,16 @@ impl Tx {
         self.changes[index].reads.whole = Some(version);
         index
     }
+}
+
+/// Bytes of a write in the ledger besides its key and value.
+const WRITE_OVERHEAD_BYTES: usize = 16;
+/// Bytes of a map in the ledger besides its name and its writes.
+const MAP_OVERHEAD_BYTES: usize = 40;
+
+fn is_signature_table(map: &MapName) -> bool {
+    map.is_internal_public()
+        && matches!(map.as_str(), tables::SIGNATURES | tables::COSE_SIGNATURES | tables::TREE)
 }
 
 fn bounded(what: &'static str, size: usize, limit: usize) -> Result<(), KvError> {

@@ -314,3 +314,28 @@ fn p02_statuses_follow_the_table() {
     store.compact(TxId::new(3, 4));
     assert_eq!((status(2, 4), status(3, 4)), (TxStatus::Invalid, TxStatus::Committed));
 }
+
+#[test]
+fn p09_a_transaction_can_neither_touch_the_signature_tables_nor_outgrow_an_entry() {
+    let store = Store::new();
+    store.open_view(2);
+    for table in ["signatures", "cose_signatures", "tree"] {
+        let table = MapName::new(&format!("public:ccf.internal.{table}")).unwrap();
+        let mut tx = store.begin();
+        assert!(tx.put(&table, b"key", b"value").is_err());
+        assert!(tx.remove(&table, b"key").is_err());
+        tx.clear(&table);
+        assert!(tx.get(&table, b"key").is_none() && !tx.has_writes());
+        assert!(tx.put(&table, b"key", b"value").is_err(), "even if it was read");
+        tx.put(&name(1), b"key", b"value").unwrap();
+        assert!(matches!(store.sequence(tx), Sequencing::Done(_)));
+    }
+    let mut tx = store.begin();
+    let value = vec![0; 200 << 20];
+    tx.put(&name(1), b"1", &value).unwrap();
+    tx.put(&name(1), b"2", &value).unwrap();
+    let error = tx.put(&name(1), b"3", &value).unwrap_err();
+    assert!(error.to_string().contains("the writes of one transaction"), "{error}");
+    tx.reset();
+    tx.put(&name(1), b"3", b"value").unwrap();
+}
