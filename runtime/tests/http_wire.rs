@@ -203,6 +203,42 @@ fn a_client_that_goes_away_disturbs_nobody() {
 }
 
 #[test]
+fn a_client_that_does_not_read_holds_its_own_answers_only() {
+    let runtime = start(listener());
+    let large = vec![b'x'; 1 << 20];
+    assert_eq!(Client::new(&runtime).post("/app/records/large", &large).status, 200);
+    let mut deaf = Client::new(&runtime);
+    deaf.write(&b"GET /app/records/large HTTP/1.1\r\n\r\n".repeat(200));
+    for _ in 0..10 {
+        assert_serves(&runtime);
+    }
+    // Whatever was asked for is there when the client comes back.
+    for _ in 0..200 {
+        assert_eq!(deaf.read(false).unwrap().body.len(), 1 << 20);
+    }
+}
+
+#[test]
+fn a_client_may_ask_before_it_sends_its_body() {
+    let runtime = start(listener());
+    let mut client = Client::new(&runtime);
+    let head = |length: usize| {
+        format!(
+            "POST /app/records/1 HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\n\
+             content-length: {length}\r\n\r\n"
+        )
+    };
+    client.write(head(4).as_bytes());
+    assert_eq!(client.read(true).unwrap().status, 100);
+    client.write(b"body");
+    assert_eq!(client.read(false).unwrap().status, 200);
+    assert_eq!(client.get("/app/records/1").text(), "body");
+    // Not welcome: said before anything is sent.
+    client.write(head(2_000_000).as_bytes());
+    assert_eq!(client.read(false).unwrap().status, 413);
+}
+
+#[test]
 fn a_full_listener_says_so_and_then_refuses() {
     let runtime = start(Listener { sessions_soft_max: 2, sessions_hard_max: 3, ..listener() });
     let mut first = Client::new(&runtime);

@@ -1,4 +1,4 @@
-//! The server's threads: one single-threaded runtime each; the first also accepts.
+//! The server's threads: one single-threaded runtime each, and one that accepts.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -60,6 +60,8 @@ struct Arrival {
 
 /// Listeners that are bound, on threads that do not run yet.
 pub(crate) struct Prepared {
+    /// Where the sockets live.
+    accepting: Runtime,
     runtimes: Vec<Runtime>,
     sockets: Vec<TcpListener>,
     pub(crate) bound: Vec<Bound>,
@@ -80,19 +82,19 @@ fn failed(what: &'static str) -> impl Fn(std::io::Error) -> RuntimeError {
 impl Prepared {
     /// Binds every listener; connections wait until [`Server::start`].
     pub(crate) fn bind(listeners: &[Listener], threads: usize) -> Result<Self, RuntimeError> {
-        let mut runtimes = Vec::new();
-        for _ in 0..threads.max(1) {
-            runtimes.push(
-                Builder::new_current_thread()
-                    .enable_all()
-                    .build()
-                    .map_err(failed("a thread of the HTTP server could not be prepared"))?,
-            );
-        }
+        let prepare = || {
+            Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(failed("a thread of the HTTP server could not be prepared"))
+        };
+        let accepting = prepare()?;
+        let runtimes: Result<Vec<Runtime>, RuntimeError> =
+            (0..threads.max(1)).map(|_| prepare()).collect();
         let mut bound = Vec::new();
         let mut sockets = Vec::new();
         for listener in listeners {
-            let socket = runtimes[0].block_on(bind(listener))?;
+            let socket = accepting.block_on(bind(listener))?;
             let address = socket
                 .local_addr()
                 .map_err(failed("the address of a listener could not be read"))?;
@@ -100,7 +102,7 @@ impl Prepared {
             bound.push(Bound { settings: listener.clone(), accepted, address });
             sockets.push(socket);
         }
-        Ok(Self { runtimes, sockets, bound })
+        Ok(Self { accepting, runtimes: runtimes?, sockets, bound })
     }
 }
 
@@ -111,7 +113,7 @@ impl Server {
         host: &Arc<Host>,
         identities: &Identities,
     ) -> Result<Self, RuntimeError> {
-        let Prepared { runtimes, sockets, mut bound } = prepared;
+        let Prepared { accepting, runtimes, sockets, mut bound } = prepared;
         let stopping = Arc::new(AtomicBool::new(false));
         let mut contexts = Vec::new();
         for Bound { settings, accepted, .. } in &mut bound {
@@ -146,41 +148,48 @@ impl Server {
         let server =
             Self { bound, stopping, stop: Arc::new(Notify::new()), threads: Mutex::default() };
         server
-            .spawn(runtimes, &contexts, sockets)
+            .spawn(accepting, runtimes, &contexts, sockets)
             .map_err(failed("a thread of the HTTP server could not be started"))?;
         Ok(server)
     }
 
+    /// Accepts on a thread of its own, so that no handler delays a handshake on other threads.
+    fn accept(
+        &self,
+        runtime: Runtime,
+        contexts: &[Context],
+        sockets: Vec<TcpListener>,
+        threads: Vec<mpsc::UnboundedSender<Arrival>>,
+    ) -> std::io::Result<()> {
+        let next = Arc::new(AtomicUsize::new(0));
+        for (listener, (socket, context)) in sockets.into_iter().zip(contexts).enumerate() {
+            let (metrics, threads) = (context.metrics.clone(), threads.clone());
+            runtime.spawn(accept(socket, listener, metrics, threads, next.clone()));
+        }
+        let stop = self.stop.clone();
+        let thread = std::thread::Builder::new()
+            .name("http-accept".to_owned())
+            .spawn(move || runtime.block_on(stop.notified()))?;
+        self.threads.lock().push(thread);
+        Ok(())
+    }
+
     fn spawn(
         &self,
+        accepting: Runtime,
         runtimes: Vec<Runtime>,
         contexts: &[Context],
         sockets: Vec<TcpListener>,
     ) -> std::io::Result<()> {
         let (senders, receivers): (Vec<_>, Vec<_>) =
             runtimes.iter().map(|_| mpsc::unbounded_channel::<Arrival>()).unzip();
-        let mut sockets = Some(sockets);
+        self.accept(accepting, contexts, sockets, senders)?;
         for (index, (runtime, arrivals)) in runtimes.into_iter().zip(receivers).enumerate() {
             let idler = Arc::new(Idler::default());
             let contexts: Vec<Context> = contexts
                 .iter()
                 .map(|context| Context { idler: idler.clone(), ..context.clone() })
                 .collect();
-            if let Some(sockets) = sockets.take() {
-                let next = Arc::new(AtomicUsize::new(0));
-                for (listener, socket) in sockets.into_iter().enumerate() {
-                    let metrics = contexts[listener].metrics.clone();
-                    let accepting =
-                        accept(socket, listener, metrics, senders.clone(), next.clone());
-                    let stop = self.stop.clone();
-                    runtime.spawn(async move {
-                        tokio::select! {
-                            () = accepting => {}
-                            () = stop.notified() => {}
-                        }
-                    });
-                }
-            }
             let stopping = self.stopping.clone();
             let thread = std::thread::Builder::new()
                 .name(format!("http-{index}"))
@@ -198,7 +207,7 @@ impl Server {
     /// Accepts nothing more, lets the answers under way leave, and ends the threads.
     pub(crate) fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);
-        self.stop.notify_waiters();
+        self.stop.notify_one();
         for thread in core::mem::take(&mut *self.threads.lock()) {
             // Sessions are tasks: their panics stay in the task.
             thread.join().ok();
