@@ -10,7 +10,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use affiant_kv::{CommitOutcome, Tx};
 use affiant_proof::TxId;
@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 use crate::admin::BuiltInCall;
 use crate::application::{Application, Entry, Handler};
 use crate::auth::{AuthRequest, Peer};
+use crate::clock::unix_seconds;
 use crate::endpoint::{Mode, Respond};
 use crate::executor::Executors;
 use crate::frontend::{AppError, Call};
@@ -271,9 +272,10 @@ impl Host {
         session: &Session,
         tx: &mut Tx,
     ) -> Result<(), Box<Answer>> {
-        let unix_s = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| i64::try_from(since.as_secs()).unwrap_or(i64::MAX));
+        if entry.admission.is_open() && !matches!(session.peer, Peer::Trusted(_)) {
+            return Ok(());
+        }
+        let unix_s = i64::try_from(unix_seconds()).unwrap_or(i64::MAX);
         let asked = AuthRequest { request, peer: &session.peer, unix_s };
         let caller =
             entry.admission.admit(&asked, tx).map_err(|response| Box::new(response.into()))?;

@@ -32,8 +32,6 @@ pub const HEADER_BYTES_MAX_DEFAULT: usize = 16 << 10;
 pub const HEADER_COUNT_MAX_DEFAULT: usize = 256;
 /// Slack above the header bounds within which the refusal still has an OData body, in bytes.
 pub const HEADER_SLACK_BYTES: usize = 48 << 10;
-/// Slack above the bound on the number of headers, likewise.
-pub const HEADER_SLACK_COUNT: usize = 256;
 /// Default number of sessions on a listener above which new ones are answered 503.
 pub const SESSIONS_SOFT_MAX_DEFAULT: usize = 1_000;
 /// Default number of sessions on a listener above which new ones are closed at once.

@@ -130,6 +130,11 @@ impl Admission {
         )
     }
 
+    /// Whether anybody may call, unidentified.
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Admits the caller or answers: 401 with each policy's reason, or what a policy made of it.
     /// Without any policy there is no caller.
     pub(crate) fn admit(

@@ -25,8 +25,7 @@ use crate::auth::{Peer, PeerCertificate};
 use crate::dispatch::{Host, Session};
 use crate::limits::{
     H2_CONNECTION_WINDOW_BYTES, H2_FRAME_BYTES_MAX, H2_RESET_STREAMS_MAX, H2_SEND_BUFFER_BYTES_MAX,
-    H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX, HEADER_SLACK_BYTES, HEADER_SLACK_COUNT,
-    SESSION_SWEEP_MS,
+    H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX, HEADER_SLACK_BYTES, SESSION_SWEEP_MS,
 };
 use crate::metrics::ListenerMetrics;
 
@@ -192,7 +191,8 @@ async fn speak_http1<T>(
     let mut builder = http1::Builder::new();
     builder
         .auto_date_header(false)
-        .max_headers(listener.header_count_max + HEADER_SLACK_COUNT)
+        // The parser clears a slot for each of them on every request: no more than needed.
+        .max_headers(listener.header_count_max)
         .max_buf_size(listener.header_bytes_max + HEADER_SLACK_BYTES);
     let shared = connection.clone();
     let service = service_fn(move |request| serve(shared.clone(), request));
