@@ -10,7 +10,6 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use affiant::log::{self, Format, Level};
@@ -22,7 +21,7 @@ use affiant_kv::CommitOutcome;
 use serde_json::Value as Json;
 
 use crate::app::{App, Manner};
-use crate::signals::Signal;
+use crate::signals::{Signal, Signals};
 
 /// How often the node's health is looked at.
 const HEALTH_INTERVAL: Duration = Duration::from_millis(200);
@@ -68,7 +67,11 @@ pub(crate) struct Host {
 
 impl Host {
     /// Starts what `plan` says, with `app` if it is given.
-    pub(crate) fn start(mut plan: Plan, app: Option<App>) -> RuntimeResult<Self> {
+    pub(crate) fn start(
+        mut plan: Plan,
+        app: Option<App>,
+        signals: &Signals,
+    ) -> RuntimeResult<Self> {
         let node_to_node = reserve_node_to_node(&mut plan.configuration)?;
         let interfaces = plan
             .configuration
@@ -95,6 +98,8 @@ impl Host {
         let runtime = builder
             .frontends_from(move |node| applications(node, app, opened_here, redeploy, &manner))
             .start()?;
+        // Before anybody learns that the service is there.
+        signals.hold();
         let published = write_files(&plan.configuration, &node_to_node, &runtime)?;
         Ok(Self { runtime, published })
     }
@@ -111,27 +116,27 @@ impl Host {
     /// Serves until somebody wants it to stop, or the node fails.
     pub(crate) fn run_until(
         &self,
-        signals: &Receiver<Signal>,
+        signals: &Signals,
         ignore_first_sigterm: bool,
     ) -> RuntimeResult<()> {
         let mut notice_due = ignore_first_sigterm;
         loop {
-            match signals.recv_timeout(HEALTH_INTERVAL) {
-                Ok(Signal::Terminate) if notice_due => {
+            match signals.next(HEALTH_INTERVAL) {
+                Some(Signal::Terminate) if notice_due => {
                     notice_due = false;
                     self.runtime.node().set_stop_notice();
                     log_info!("node", "Terminated: notice given, the next signal stops the node");
                 }
-                Ok(Signal::HangUp) => {
+                Some(Signal::HangUp) => {
                     // Not below `fail`: launchers look for this record at any common level.
                     log_fail!("node", "Hangup: stopping the node");
                     return Ok(());
                 }
-                Ok(Signal::Interrupt | Signal::Terminate) | Err(RecvTimeoutError::Disconnected) => {
+                Some(Signal::Interrupt | Signal::Terminate) => {
                     log_info!("node", "Stopping the node");
                     return Ok(());
                 }
-                Err(RecvTimeoutError::Timeout) => {
+                None => {
                     if let Some(reason) = self.runtime.node().failed() {
                         return Err(RuntimeError::Stopped { reason });
                     }

@@ -1,11 +1,14 @@
-//! Signals as messages. A second interrupt while the first is being obeyed ends the process at once;
-//! that is safe, since what was committed is synced.
+//! Signals as messages. Before there is a service to stop, and on a second interrupt, the process ends
+//! at once; that is safe, since what was committed is synced and a start can be taken up again.
 
-use std::sync::mpsc::{self, Receiver};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
+use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::iterator::Signals as NumberIterator;
 
 /// The exit code of a process that an interrupt ended.
 const INTERRUPTED: i32 = 130;
@@ -21,31 +24,54 @@ pub(crate) enum Signal {
     HangUp,
 }
 
-/// Receives signals from now on.
-pub(crate) fn listen() -> Result<Receiver<Signal>, String> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
-        .map_err(|error| format!("cannot listen for signals: {error}"))?;
-    let (sender, receiver) = mpsc::channel();
-    let run = move || {
-        let mut interrupts = 0;
-        for number in signals.forever() {
-            let signal = match number {
-                SIGINT => Signal::Interrupt,
-                SIGTERM => Signal::Terminate,
-                _ => Signal::HangUp,
-            };
-            interrupts += u32::from(signal == Signal::Interrupt);
-            if interrupts > 1 {
-                std::process::exit(INTERRUPTED);
+/// The signals that come from now on.
+pub(crate) struct Signals {
+    receiver: Receiver<Signal>,
+    /// They are held for [`Signals::next`].
+    held: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// Starts to listen.
+    pub(crate) fn listen() -> Result<Self, String> {
+        let failed = |error: std::io::Error| format!("cannot listen for signals: {error}");
+        let mut numbers = NumberIterator::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
+        let (sender, receiver) = mpsc::channel();
+        let held = Arc::new(AtomicBool::new(false));
+        let seen = held.clone();
+        let run = move || {
+            let mut interrupts = 0;
+            for number in numbers.forever() {
+                interrupts += u32::from(number == SIGINT);
+                if interrupts > 1 || !seen.load(Ordering::Acquire) {
+                    std::process::exit(if number == SIGINT { INTERRUPTED } else { 0 });
+                }
+                let signal = match number {
+                    SIGINT => Signal::Interrupt,
+                    SIGTERM => Signal::Terminate,
+                    _ => Signal::HangUp,
+                };
+                if sender.send(signal).is_err() {
+                    break;
+                }
             }
-            if sender.send(signal).is_err() {
-                break;
-            }
+        };
+        thread::Builder::new().name("signals".to_owned()).spawn(run).map_err(failed)?;
+        Ok(Self { receiver, held })
+    }
+
+    /// From now on there is something to stop in order: signals wait for [`Signals::next`].
+    pub(crate) fn hold(&self) {
+        self.held.store(true, Ordering::Release);
+    }
+
+    /// The next signal, or none within `timeout`.
+    pub(crate) fn next(&self, timeout: Duration) -> Option<Signal> {
+        match self.receiver.recv_timeout(timeout) {
+            Ok(signal) => Some(signal),
+            Err(RecvTimeoutError::Timeout) => None,
+            // The listening thread never ends before this; stopping is the safe reading.
+            Err(RecvTimeoutError::Disconnected) => Some(Signal::Terminate),
         }
-    };
-    thread::Builder::new()
-        .name("signals".to_owned())
-        .spawn(run)
-        .map_err(|error| format!("cannot listen for signals: {error}"))?;
-    Ok(receiver)
+    }
 }

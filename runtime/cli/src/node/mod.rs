@@ -16,7 +16,7 @@ use crate::args::NodeArgs;
 use crate::exit::{self, Failure};
 use crate::host::{Host, Plan};
 use crate::output::Output;
-use crate::signals;
+use crate::signals::Signals;
 use waiting::{parse_time, read_config};
 
 pub(crate) fn run(arguments: &NodeArgs) -> Result<u8, Failure> {
@@ -46,6 +46,7 @@ pub(crate) fn run(arguments: &NodeArgs) -> Result<u8, Failure> {
         let message = "--config is required: CCF's node configuration, a JSON file";
         return Err(Failure::new(exit::ARGUMENT_MISSING, message));
     };
+    let signals = Signals::listen().map_err(|message| Failure::new(exit::FAILURE, message))?;
     let plan = plan(arguments, config, timeout)?;
     if arguments.check {
         plan.configuration.check().map_err(|error| failure(&error))?;
@@ -54,7 +55,8 @@ pub(crate) fn run(arguments: &NodeArgs) -> Result<u8, Failure> {
     }
     log::init(plan.configuration.log_level.unwrap_or(level), plan.configuration.log_format);
     // From here on the log is where an operator looks.
-    serve(arguments, plan).inspect_err(|failure| log_fatal!("node", "{}", failure.message))
+    serve(arguments, plan, &signals)
+        .inspect_err(|failure| log_fatal!("node", "{}", failure.message))
 }
 
 fn plan(arguments: &NodeArgs, config: &Path, timeout: Duration) -> Result<Plan, Failure> {
@@ -72,12 +74,11 @@ fn plan(arguments: &NodeArgs, config: &Path, timeout: Duration) -> Result<Plan, 
     Ok(plan)
 }
 
-fn serve(arguments: &NodeArgs, plan: Plan) -> Result<u8, Failure> {
-    let signals = signals::listen().map_err(|message| Failure::new(exit::FAILURE, message))?;
+fn serve(arguments: &NodeArgs, plan: Plan, signals: &Signals) -> Result<u8, Failure> {
     let ignore_first_sigterm = plan.configuration.ignore_first_sigterm;
     let app = load_app(arguments, &plan)?;
-    let host = Host::start(plan, app).map_err(|error| failure(&error))?;
-    host.run_until(&signals, ignore_first_sigterm).map_err(|error| failure(&error))?;
+    let host = Host::start(plan, app, signals).map_err(|error| failure(&error))?;
+    host.run_until(signals, ignore_first_sigterm).map_err(|error| failure(&error))?;
     host.stop().map_err(|error| failure(&error))?;
     Ok(exit::SUCCESS)
 }

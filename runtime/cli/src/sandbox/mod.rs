@@ -21,7 +21,7 @@ use crate::args::SandboxArgs;
 use crate::exit::{self, Failure};
 use crate::host::{self, Host, Plan};
 use crate::output::{Output, count};
-use crate::signals;
+use crate::signals::Signals;
 use address::NodeAddress;
 use workspace::{Workspace, write_whole};
 
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &SandboxArgs) -> Result<u8, Failure> {
     let failed = |message: String| Failure::new(exit::FAILURE, message);
     let address = address::parse_nodes(&arguments.node)
         .map_err(|message| Failure::new(exit::USAGE, message))?;
-    let signals = signals::listen().map_err(failed)?;
+    let signals = Signals::listen().map_err(failed)?;
     host::init_log(arguments.verbose);
     let mut output = Output::new();
     for option in arguments.without_effect() {
@@ -51,7 +51,8 @@ pub(crate) fn run(arguments: &SandboxArgs) -> Result<u8, Failure> {
     let mut plan = prepare(arguments, &address, &workspace, manner, &mut output).map_err(failed)?;
     plan.redeploy = true;
     let endpoints = app.endpoints().to_vec();
-    let host = Host::start(plan, Some(app)).map_err(|error| failed(explained(&error, &address)))?;
+    let host = Host::start(plan, Some(app), &signals)
+        .map_err(|error| failed(explained(&error, &address)))?;
     let base = format!("https://{}", host.published(INTERFACE));
     announce_start(&mut output, arguments, &workspace, &host, &base, endpoints.len());
     for line in announce::requests(&endpoints, &base, &workspace, arguments.http2) {

@@ -256,6 +256,19 @@ fn the_configuration_may_come_late() {
 }
 
 #[test]
+fn a_node_that_has_not_started_can_be_stopped() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("node.json"), "{").unwrap();
+    let arguments = ["node", "--config", "node.json", "--config-timeout", "1h"];
+    let mut node = Running::start(directory.path(), &arguments);
+    // The signal may come before the program listens, which ends it too, by the signal's default.
+    thread::sleep(Duration::from_millis(200));
+    node.signal("TERM");
+    let (status, errors) = node.wait();
+    assert!(matches!(status.code(), Some(0) | None), "{status:?} {errors}");
+}
+
+#[test]
 fn the_first_sigterm_can_be_a_notice() {
     let place = Place::new();
     let mut configuration = place.configuration();
