@@ -300,7 +300,7 @@ impl Host {
             Handler::BuiltIn(built_in) => {
                 let mut call =
                     BuiltInCall { host: self, application, actor: entry.actor, request, tx };
-                (built_in.run)(&mut call)
+                built_in.call(&mut call)
             }
             Handler::Frontend { frontend, index } => {
                 let mut call = Call {
@@ -463,4 +463,21 @@ pub(crate) fn busy() -> Outcome {
     let message = "Too many long-running requests wait already. Retry later.";
     let response = odata::error(503, odata::EXECUTOR_DISPATCH_FAILED, message);
     Outcome::Done(retry_later(response).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_that_sees_another_view_ends() {
+        let session = Session::default();
+        assert!(session.check_view(2).is_ok());
+        assert!(session.check_view(2).is_ok());
+        let Err(answer) = session.check_view(3) else { panic!("the view has changed") };
+        assert!(answer.close && answer.txid.is_none());
+        assert_eq!(answer.response.status, 500);
+        let body = String::from_utf8_lossy(&answer.response.body).into_owned();
+        assert!(body.contains("SessionConsistencyLost"), "{body}");
+    }
 }

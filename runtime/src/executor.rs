@@ -114,3 +114,46 @@ fn work(shared: &Shared) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn the_queue_is_bounded_and_a_panic_keeps_the_thread() {
+        let executors = Executors::start(1).unwrap();
+        let (entered, has_entered) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        assert!(executors.submit(Box::new(move || {
+            entered.send(()).unwrap();
+            released.recv().unwrap();
+            panic!("on purpose");
+        })));
+        has_entered.recv().unwrap();
+        let ran = Arc::new(AtomicUsize::new(0));
+        for _ in 0..EXECUTOR_QUEUE_COUNT_MAX {
+            let ran = ran.clone();
+            assert!(executors.submit(Box::new(move || {
+                ran.fetch_add(1, Ordering::Relaxed);
+            })));
+        }
+        assert!(!executors.submit(Box::new(|| {})), "the queue is full");
+        assert_eq!(executors.depth(), EXECUTOR_QUEUE_COUNT_MAX);
+        let (last, is_last) = mpsc::channel();
+        release.send(()).unwrap();
+        while !executors.submit(Box::new({
+            let last = last.clone();
+            move || last.send(()).unwrap()
+        })) {
+            std::thread::yield_now();
+        }
+        is_last.recv().unwrap();
+        assert_eq!(ran.load(Ordering::Relaxed), EXECUTOR_QUEUE_COUNT_MAX);
+        executors.stop();
+        assert!(!executors.submit(Box::new(|| {})), "it has stopped");
+    }
+}

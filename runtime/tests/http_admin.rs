@@ -232,6 +232,19 @@ fn commit_points_histories_and_receipts() {
 }
 
 #[test]
+fn a_client_that_takes_no_json_is_told() {
+    let runtime = start(listener());
+    let mut client = Client::new(&runtime);
+    let mut ask = |accept: &str| {
+        let answer = client.request("GET", "/node/state", &[("accept", accept)], b"");
+        (answer.status, if answer.status == 200 { String::new() } else { answer.code() })
+    };
+    assert_eq!(ask("text/html, application/*;q=0.5"), (200, String::new()));
+    assert_eq!(ask("text/html"), (406, "UnsupportedContentType".to_owned()));
+    assert_eq!(ask("whatever"), (400, "InvalidHeaderValue".to_owned()));
+}
+
+#[test]
 fn nodes_are_found_by_what_is_asked() {
     let runtime = start(listener());
     let mut client = Client::new(&runtime);

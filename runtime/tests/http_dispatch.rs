@@ -381,3 +381,55 @@ fn callers_in_process_get_the_same_answers() {
     assert!(runtime.call("GET", "/a b", "", Peer::Anonymous).is_err());
     runtime.stop().unwrap();
 }
+
+/// Counts what the host lets it do.
+struct Lazy(Arc<[AtomicUsize; 2]>, Vec<affiant::Endpoint>);
+
+impl affiant::Frontend for Lazy {
+    fn language(&self) -> &'static str {
+        "lazy"
+    }
+    fn endpoints(&self) -> &[affiant::Endpoint] {
+        &self.1
+    }
+    fn worker(&self) -> Result<Box<dyn affiant::FrontendWorker>, AppError> {
+        struct Worker(Arc<[AtomicUsize; 2]>);
+        impl affiant::FrontendWorker for Worker {
+            fn call(&mut self, _: &mut affiant::Call<'_>) -> Result<Response, AppError> {
+                self.0[0].fetch_add(1, Ordering::Relaxed);
+                Ok(Response::empty(200))
+            }
+            fn idle(&mut self) -> bool {
+                self.0[1].fetch_add(1, Ordering::Relaxed) < 2
+            }
+        }
+        Ok(Box::new(Worker(self.0.clone())))
+    }
+}
+
+#[test]
+fn interpreters_do_postponed_work_when_there_is_time() {
+    let counts: Arc<[AtomicUsize; 2]> = Arc::default();
+    let endpoint = affiant::Endpoint {
+        method: "GET".to_owned(),
+        path: "/lazy".to_owned(),
+        module: String::new(),
+        function: String::new(),
+        options: EndpointOptions::default(),
+    };
+    let frontend = Arc::new(Lazy(counts.clone(), vec![endpoint]));
+    let runtime = Runtime::builder(settings(&[]))
+        .frontend(frontend)
+        .http_threads(1)
+        .listen(listener())
+        .start()
+        .unwrap();
+    assert_eq!(Client::new(&runtime).get("/app/lazy").status, 200);
+    // Until it says that there is no more.
+    while counts[1].load(Ordering::Relaxed) < 3 {
+        std::thread::yield_now();
+    }
+    assert_eq!(counts[0].load(Ordering::Relaxed), 1);
+    runtime.stop().unwrap();
+    assert_eq!(counts[1].load(Ordering::Relaxed), 3);
+}

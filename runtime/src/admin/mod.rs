@@ -3,6 +3,7 @@
 //! A built-in endpoint reads through the request's transaction wherever CCF's does, since that
 //! decides whether its answer carries a transaction id.
 
+mod accept;
 mod common;
 mod network;
 mod node;
@@ -29,7 +30,17 @@ pub(crate) struct BuiltIn {
     pub(crate) blocking: bool,
     /// Served before the service is open.
     pub(crate) always_open: bool,
-    pub(crate) run: fn(&mut BuiltInCall<'_>) -> Outcome,
+    /// The media types it can answer with.
+    offers: &'static [&'static str],
+    run: fn(&mut BuiltInCall<'_>) -> Outcome,
+}
+
+impl BuiltIn {
+    /// Runs it, unless the client takes none of what it offers.
+    pub(crate) fn call(&self, call: &mut BuiltInCall<'_>) -> Outcome {
+        accept::check(call.request.header("accept"), self.offers)?;
+        (self.run)(call)
+    }
 }
 
 /// One call of a built-in endpoint.
@@ -50,16 +61,34 @@ const fn get(
     path: &'static str,
     run: fn(&mut BuiltInCall<'_>) -> Outcome,
 ) -> BuiltIn {
-    BuiltIn { actors, method: "GET", path, hidden: false, blocking: false, always_open: false, run }
+    BuiltIn {
+        actors,
+        method: "GET",
+        path,
+        hidden: false,
+        blocking: false,
+        always_open: false,
+        offers: &["application/json"],
+        run,
+    }
 }
 
 /// Every built-in endpoint. An application's endpoint of the same method and path takes precedence.
 pub(crate) static BUILT_IN: &[BuiltIn] = &[
     get(ALL, "/commit", common::commit),
     get(ALL, "/tx", common::tx_status),
-    BuiltIn { blocking: true, ..get(ALL, "/receipt", common::receipt) },
+    BuiltIn {
+        blocking: true,
+        offers: &["application/json", "application/cose"],
+        ..get(ALL, "/receipt", common::receipt)
+    },
     get(ALL, "/api", openapi::document),
-    BuiltIn { hidden: true, always_open: true, ..get(APP, "/metrics", common::prometheus) },
+    BuiltIn {
+        hidden: true,
+        always_open: true,
+        offers: &["application/openmetrics-text", "text/plain"],
+        ..get(APP, "/metrics", common::prometheus)
+    },
     get(NODE, "/state", node::state),
     get(NODE, "/version", node::version),
     get(NODE, "/self_signed_certificate", node::self_signed_certificate),
