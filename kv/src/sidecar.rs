@@ -3,11 +3,14 @@
 //! A record has 64 bytes, little-endian: kind (1), format version 1 (1), zeros (6), five numbers
 //! (40), zeros (8), the first 8 bytes of the SHA-256 of the 56 bytes before (8).
 //!
-//! | kind | numbers | synced |
-//! |---|---|---|
-//! | 1 hard state | term, vote, engine index committed, node, view offset | before anything of its term is written |
-//! | 2 batch | engine index, term, first seqno, last seqno, synced seqno | with the ledger's next sync at the latest in a group; alone, never |
-//! | 3 synced | synced seqno | never |
+//! | kind | numbers |
+//! |---|---|
+//! | 1 hard state | term, vote, engine index committed, node, view offset |
+//! | 2 batch | engine index, term, first seqno, last seqno, synced seqno |
+//! | 3 synced | synced seqno |
+//!
+//! A hard state is synced before anything of its term is written; a batch, in a group, with the
+//! ledger's next sync at the latest; alone, batches and synced seqnos are never synced.
 //!
 //! For a group of one the ledger is the truth, so batches and synced seqnos are not synced: they are
 //! evidence only. What they say is true whenever they are found, for a batch's record is written

@@ -88,7 +88,8 @@ fn files_are_short_documented_and_plain() {
         }
         for (number, line) in text.lines().enumerate() {
             let number = number + 1;
-            if !line.is_ascii() {
+            // Tests speak to applications in every script.
+            if !line.is_ascii() && !path.components().any(|part| part.as_os_str() == "tests") {
                 faults.push(format!("{name}:{number}: not plain ASCII"));
             }
             if line.chars().count() > 110 && !line.contains("http") && !line.contains('"') {
