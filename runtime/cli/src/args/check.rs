@@ -131,8 +131,9 @@ pub(crate) enum ReceiptCommand {
 }
 
 const RECEIPT_HELP: &str = "\
-The receipt is JSON (from /app/receipt) or COSE (asked for with `Accept: application/cose`); its
-content tells which. The verdict names every check. Nothing but the two files is consulted.
+The receipt is JSON (from /app/receipt, or an answer that holds one as its member \"receipt\") or COSE
+(asked for with `Accept: application/cose`); its content tells which. The verdict names every check.
+Nothing but the two files is consulted.
 
 Examples:
   affiant receipt verify receipt.json --service-cert service_cert.pem

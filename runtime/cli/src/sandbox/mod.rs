@@ -267,6 +267,8 @@ fn announce_end(
         "  affiant receipt verify receipt.json --service-cert {}",
         announce::quoted(&service)
     ));
+    output
+        .line("(-H 'x-affiant-respond: receipt' on a request brings the receipt with the answer.)");
     output.line("Everything the service did, checked:");
     output.line(format!(
         "  affiant ledger verify {}",

@@ -75,6 +75,11 @@ impl Client {
         self.send("GET", path, &format!("accept: {content_type}\r\n"), "")
     }
 
+    /// `header` is one line without its end.
+    pub(crate) fn post_with(&self, path: &str, header: &str, body: &str) -> Answer {
+        self.send("POST", path, &format!("{header}\r\n"), body)
+    }
+
     pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> Answer {
         self.send(method, path, "", body)
     }

@@ -99,6 +99,12 @@ fn from_a_request_to_a_verified_receipt_and_ledger() {
     affiant(&[&arguments[..], &["--now", "now"]].concat()).expect(0);
     affiant(&[&arguments[..], &["--now", "4102444800"]].concat()).expect(1);
 
+    let body = r#"{"id": 8, "msg": "with its receipt"}"#;
+    let answer = client.post_with("/app/log/private", "x-affiant-respond: receipt", body);
+    let verify = ["receipt", "verify", "-", "--service-cert", text(&service), "--json"];
+    let verdict = affiant_reading(&verify, &answer.expect(200).body).expect(0).json();
+    assert_eq!(verdict["format"], "json");
+
     sandbox.stop();
     let ledger = directory.path().join("workspace/sandbox_0/0.ledger");
     let arguments = ["ledger", "verify", text(&ledger), "--service-cert", text(&service), "--json"];
