@@ -571,6 +571,8 @@ unsafe extern "C" fn heap_usable_size(payload: *const c_void) -> qjs::size_t {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -642,5 +644,96 @@ mod tests {
         assert!(!state(opaque).allocate(90_000, false).is_null());
         heap.unlimit();
         assert!(!state(opaque).allocate(900_000, false).is_null());
+    }
+
+    /// One step of a script that uses a heap as the engine does.
+    #[derive(Clone, Debug)]
+    enum Step {
+        Allocate(usize, bool),
+        Free(usize),
+        Reallocate(usize, usize),
+        Restore,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let size = || prop_oneof![1_usize..2000, 2000_usize..70_000, 60_000_usize..400_000];
+        prop_oneof![
+            4 => (size(), any::<bool>()).prop_map(|(size, zeroed)| Step::Allocate(size, zeroed)),
+            3 => any::<usize>().prop_map(Step::Free),
+            3 => (any::<usize>(), size()).prop_map(|(block, size)| Step::Reallocate(block, size)),
+            1 => Just(Step::Restore),
+        ]
+    }
+
+    /// Blocks that the script holds: where, how long, and the byte they are filled with.
+    type Blocks = Vec<(*mut u8, usize, u8)>;
+
+    fn check(blocks: &Blocks) {
+        for (start, size, byte) in blocks {
+            // SAFETY: a live block of that size.
+            let bytes = unsafe { core::slice::from_raw_parts(*start, *size) };
+            assert!(bytes == vec![*byte; *size], "a block was overwritten");
+        }
+    }
+
+    fn run(opaque: *mut c_void, blocks: &mut Blocks, step: &Step, byte: u8) {
+        let fill = |start: *mut u8, size: usize| {
+            // SAFETY: a live block of that size.
+            unsafe { ptr::write_bytes(start, byte, size) };
+            (start, size, byte)
+        };
+        match *step {
+            Step::Allocate(size, zeroed) => {
+                let start = state(opaque).allocate(size, zeroed).cast::<u8>();
+                assert!(start.addr().is_multiple_of(ALIGN) && !start.is_null());
+                if zeroed {
+                    check(&vec![(start, size, 0)]);
+                }
+                blocks.push(fill(start, size));
+            }
+            Step::Free(which) if !blocks.is_empty() => {
+                let (start, ..) = blocks.swap_remove(which % blocks.len());
+                state(opaque).free(start);
+            }
+            Step::Reallocate(which, size) if !blocks.is_empty() => {
+                let index = which % blocks.len();
+                let (old, old_size, old_byte) = blocks[index];
+                let start = state(opaque).reallocate(old, size).cast::<u8>();
+                check(&vec![(start, old_size.min(size), old_byte)]);
+                blocks[index] = fill(start, size);
+            }
+            _ => {}
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+        #[test]
+        fn blocks_never_overlap_and_restore_is_exact(
+            built in proptest::collection::vec(step(), 0..40),
+            used in proptest::collection::vec(step(), 0..120),
+        ) {
+            let heap = Heap::new();
+            let (_, opaque) = heap.functions();
+            let mut kept = Blocks::new();
+            for (number, step) in built.iter().enumerate() {
+                run(opaque, &mut kept, step, number as u8);
+                check(&kept);
+            }
+            heap.keep();
+            heap.settle();
+            let in_use = heap.in_use();
+            let mut blocks = kept.clone();
+            for (number, step) in used.iter().enumerate() {
+                if matches!(step, Step::Restore) {
+                    heap.restore();
+                    blocks = kept.clone();
+                    prop_assert_eq!(heap.in_use(), in_use);
+                } else {
+                    run(opaque, &mut blocks, step, number as u8);
+                }
+                check(&blocks);
+            }
+        }
     }
 }

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bundle;
+mod ccf_app;
 mod converters;
+mod endurance;
 mod hostile;
 mod isolation;
 mod kv;
