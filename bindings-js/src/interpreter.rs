@@ -5,6 +5,11 @@
 //! evaluated. Where evaluating the module touched nothing that differs from request to request, the
 //! state after it is what is kept and restored; otherwise the state before it is, and the module is
 //! evaluated for every request, in that request. A *reused* interpreter keeps its state.
+//!
+//! The time limit is polled by the engine between steps of a script. One built-in that loops in the
+//! engine's own code is not interrupted: what it works on is bounded by the heap limit, but an
+//! array-like that only claims a length (`Array.prototype.sort.call({ length: 2 ** 53 - 1 })`) is
+//! not. CCF's engine has the same gap.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -36,3 +36,38 @@ fn the_counter_app_counts() {
     let done = app.call_in("add", &request(b"{}"), done.tx);
     assert_eq!(done.response().status, 400);
 }
+
+/// A listing that users wrote down before this existed, with the functions that it calls.
+const LISTING: &str = r#"
+function validateTransaction(transaction) { return transaction.amount > 0; }
+function generateComplianceProof(transaction) { return { checked: transaction.id }; }
+
+export function processTransaction(request) {
+    const ledger = ccf.kv["transactions"];
+    const transaction = JSON.parse(request.body);
+    
+    // Validate transaction within TEE
+    if (validateTransaction(transaction)) {
+        // Store in encrypted ledger
+        ledger.set(transaction.id, transaction);
+        
+        // Generate compliance proof
+        const proof = generateComplianceProof(transaction);
+        return { success: true, proof: proof };
+    }
+    
+    return { success: false, error: "Invalid transaction" };
+}
+"#;
+
+#[test]
+fn the_programmable_transaction_runs_as_written() {
+    let mut app = App::of(LISTING, &["processTransaction"]);
+    let body = br#"{"id":"t1","amount":5}"#;
+    let mut done = app.call_with("processTransaction", &request(body));
+    assert_eq!(done.json(), json!({ "success": true, "proof": { "checked": "t1" } }));
+    let map = affiant_kv::MapName::new("transactions").unwrap();
+    assert_eq!(done.tx.get(&map, b"t1").as_deref(), Some(body.as_slice()));
+    let done = app.call_with("processTransaction", &request(br#"{"id":"t2","amount":0}"#));
+    assert_eq!(done.json(), json!({ "success": false, "error": "Invalid transaction" }));
+}
