@@ -6,14 +6,16 @@
 #![allow(missing_docs, reason = "criterion's macros generate undocumented items")]
 
 use std::hint::black_box;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use affiant::crypto::{Curve, LedgerSecret, RuntimeSealer, SigningKey};
 use affiant::{
-    CommitNotice, EndpointOptions, MapName, Node, NodeSettings, Peer, ReceiptOutcome, Respond,
-    Response, Runtime, receipt_cose, receipt_json,
+    AppBundle, Caller, CommitNotice, EndpointOptions, MapName, Node, NodeSettings, Peer,
+    ReceiptOutcome, Respond, Response, Runtime, RuntimeOptions, receipt_cose, receipt_json,
 };
+use affiant_js::JsFrontend;
 use affiant_kv::{CommitOutcome, Sealer, Tx};
 use affiant_proof::entry::EntryView;
 use affiant_proof::merkle::Tree;
@@ -195,9 +197,38 @@ fn requests(c: &mut Criterion<CpuTime>) {
     runtime.stop().unwrap();
 }
 
+/// The bundle of the load driver: what a JavaScript handler adds to a request.
+fn javascript(c: &mut Criterion<CpuTime>) {
+    let bundle =
+        AppBundle::from_directory(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/app"))).unwrap();
+    let endpoints = bundle.endpoints().unwrap();
+    let frontend = JsFrontend::load(&bundle, endpoints, RuntimeOptions::default()).unwrap();
+    let mut settings = NodeSettings::in_memory();
+    settings.uncommitted_count_max = 100_000;
+    let runtime = Runtime::builder(settings).frontend(Arc::new(frontend)).start().unwrap();
+    let mut group = c.benchmark_group("javascript");
+    for (name, path) in [("reused", "/app/log/private"), ("fresh", "/app/fresh/log/private")] {
+        let body = r#"{"id":17,"msg":"a private message of about fifty bytes, no more"}"#;
+        let ask = |method: &str, target: &str, body: &'static str| loop {
+            let peer = Peer::Trusted(Caller::NoAuth);
+            let response = runtime.call(method, target, body, peer).unwrap();
+            match response.status {
+                200 => break response,
+                503 => std::thread::sleep(Duration::from_millis(2)),
+                _ => panic!("{}", String::from_utf8_lossy(&response.body)),
+            }
+        };
+        group.bench_function(format!("write/{name}"), |b| b.iter(|| ask("POST", path, body)));
+        let read = format!("{path}?id=17");
+        group.bench_function(format!("read/{name}"), |b| b.iter(|| ask("GET", &read, "")));
+    }
+    group.finish();
+    runtime.stop().unwrap();
+}
+
 criterion_group! {
     name = parts;
     config = common::criterion();
-    targets = hashes, trees, signatures, commits, receipts, requests
+    targets = hashes, trees, signatures, commits, receipts, requests, javascript
 }
 criterion_main!(parts);

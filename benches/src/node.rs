@@ -3,8 +3,12 @@
 //! Prints `READY <address>` once it serves; its service certificate is then in the data directory.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use affiant::{Listener, NewUser, NodeSettings, Runtime, RuntimeBuilder};
+use affiant::{
+    AppBundle, Listener, NewUser, NodeSettings, Runtime, RuntimeBuilder, RuntimeOptions,
+};
+use affiant_js::JsFrontend;
 use clap::Args;
 
 use crate::app;
@@ -87,8 +91,14 @@ fn with_application(
     builder: RuntimeBuilder,
     arguments: &NodeArguments,
 ) -> Result<RuntimeBuilder, Box<dyn std::error::Error>> {
-    if arguments.app.is_some() {
-        return Err("this build of the node under test serves endpoints in Rust only".into());
+    let Some(directory) = &arguments.app else {
+        return Ok(app::add_records(app::add_logging(builder)?)?);
+    };
+    let bundle = AppBundle::from_directory(directory)?;
+    let endpoints = bundle.endpoints()?;
+    let frontend = JsFrontend::load(&bundle, endpoints, RuntimeOptions::default())?;
+    for warning in frontend.warnings() {
+        eprintln!("warning: {warning}");
     }
-    Ok(app::add_records(app::add_logging(builder)?)?)
+    Ok(builder.frontend(Arc::new(frontend)))
 }
