@@ -17,8 +17,10 @@
 //! Nothing on the disk is changed before all of it has been verified: repairs are given back to be
 //! performed, and a refusal leaves the directory as it was.
 //!
-//! Everything that was synced is kept, signed or not, and is synced again before it is relied upon,
-//! for a process that was killed leaves bytes that are only in the system's memory.
+//! Everything that was synced is kept, signed or not. What is not on record as synced is written and
+//! synced again before it is relied upon: a process that was killed leaves bytes that are only in the
+//! system's memory, and after a failed sync that memory passes for clean, so that a second sync alone
+//! would report success and write nothing.
 
 use std::sync::Arc;
 
@@ -35,7 +37,7 @@ use super::scan::Scan;
 use super::tail::{Tail, committed_at};
 use crate::disk::Disk;
 use crate::error::KvError;
-use crate::limits::RECOVERY_THREADS_MAX;
+use crate::limits::{RECOVERY_THREADS_MAX, RECOVERY_WINDOW_BYTES};
 use crate::replica::{DiskOp, Recovered, SignedRoot};
 use crate::seal::Sealer;
 use crate::sidecar::join;
@@ -305,6 +307,7 @@ impl Recovery<'_> {
             let bytes = Bytes::from_static(&[0; CHUNK_HEADER_BYTES]);
             self.repair(DiskOp::WriteAt { path: path.clone(), offset: 0, bytes });
         }
+        self.write_again(file, &pass)?;
         self.repair(DiskOp::Sync { path });
         let first = file.name.first;
         self.found.open = Some(OpenChunk { first, positions: pass.positions, end: end as u32 });
@@ -344,8 +347,8 @@ impl Recovery<'_> {
         let table = encode_positions(&pass.positions);
         let intact = header == Some(pass.end) && self.table_is(file, pass.end, &pass.positions)?;
         let path = file.path_shared();
+        let last = self.found.last.seqno;
         if !intact {
-            let last = self.found.last.seqno;
             if last <= self.bounds.synced.max(self.committed) {
                 // The end of a chunk is synced together with its last entry.
                 let reason = "its last entry ends the chunk and was synced, but header and position \
@@ -353,6 +356,9 @@ impl Recovery<'_> {
                 return Err(damaged(&file.path, 0, reason));
             }
             self.note_cut(file, pass.end);
+        }
+        if !intact || last > self.bounds.synced {
+            self.write_again(file, pass)?;
             let header = Bytes::copy_from_slice(&pass.end.to_le_bytes());
             self.repair(DiskOp::Truncate { path: path.clone(), size: pass.end });
             self.repair(DiskOp::Append { path: path.clone(), parts: vec![table.into()] });
@@ -360,6 +366,25 @@ impl Recovery<'_> {
         }
         self.repair(DiskOp::Sync { path });
         self.complete(file, pass);
+        Ok(())
+    }
+
+    /// Writes again, as they are, the entries that are not on record as synced.
+    fn write_again(&mut self, file: &File, pass: &Pass) -> Result<(), KvError> {
+        let synced = (self.bounds.synced + 1).saturating_sub(file.name.first) as usize;
+        let Some(first) = pass.positions.get(synced) else { return Ok(()) };
+        // The header came with the first entry.
+        let mut at = if synced == 0 { 0 } else { u64::from(*first) };
+        while at < pass.end {
+            let size = (pass.end - at).min(RECOVERY_WINDOW_BYTES as u64) as usize;
+            let mut bytes = self.disk.read_at(&file.path, at, size)?;
+            if at == 0 && bytes.len() >= CHUNK_HEADER_BYTES {
+                bytes[..CHUNK_HEADER_BYTES].fill(0);
+            }
+            let (path, bytes) = (file.path_shared(), bytes.into());
+            self.repair(DiskOp::WriteAt { path, offset: at, bytes });
+            at += size as u64;
+        }
         Ok(())
     }
 

@@ -146,7 +146,11 @@ impl Replica {
         let known = SidecarState { synced, index, ..known };
         let mut sidecar = Sidecar::new(&config.state_dir, known);
         let mut ops = if recorded.is_some() {
-            sidecar.replace(hard)
+            let mut ops = sidecar.replace(hard);
+            // A crash may have come before these names were durable for the first time.
+            ops.extend(sync_dirs(&config.state_dir));
+            ops.extend(sync_dirs(&config.ledger_dir));
+            ops
         } else {
             let mut ops = vec![DiskOp::CreateDir { path: config.ledger_dir.as_str().into() }];
             ops.extend(sync_dirs(&config.ledger_dir));

@@ -15,7 +15,7 @@ use affiant_kv::{Disk, DiskError, DiskResult};
 use parking_lot::{Mutex, MutexGuard};
 
 pub use faults::{FaultCounts, FaultRates, Latency, Stop};
-use file::File;
+use file::{File, SECTOR_BYTES};
 use names::{NameTable, Target, parent};
 
 use crate::rng::Rng;
@@ -94,6 +94,12 @@ impl SimDisk {
         self.inner.lock().stopped_at
     }
 
+    /// Whether the machine has stopped and was not yet started again.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        self.inner.lock().stopped
+    }
+
     /// Starts the machine again after `stop`. Faults that last until the next start are over.
     pub fn restart(&self, stop: Stop) {
         let mut guard = self.inner.lock();
@@ -136,19 +142,44 @@ impl SimDisk {
         self.inner.lock().operations.clone()
     }
 
-    /// The files below `directory` as a power cut now would leave them at worst: certain names,
-    /// each with the bytes that are certain.
-    #[must_use]
-    pub fn durable_files(&self, directory: &str) -> Vec<(String, Vec<u8>)> {
+    /// Looks at the files in `directory`: path and contents of each.
+    pub fn with_files<T>(
+        &self,
+        which: View,
+        directory: &str,
+        look: impl FnOnce(&[(&str, &[u8])]) -> T,
+    ) -> T {
         let inner = self.inner.lock();
-        inner.files_of(inner.names.durable(), directory, File::guaranteed)
+        let names = match which {
+            View::Live => &inner.names.live,
+            View::Durable => inner.names.durable(),
+        };
+        let files: Vec<(&str, &[u8])> = names
+            .iter()
+            .filter_map(|(path, target)| match target {
+                Target::File(number) if parent(path) == directory => {
+                    let file = &inner.files[*number];
+                    let contents = match which {
+                        View::Live => file.live(),
+                        View::Durable => file.guaranteed(),
+                    };
+                    Some((path.as_str(), contents))
+                }
+                _ => None,
+            })
+            .collect();
+        look(&files)
     }
 
-    /// The files below `directory` as programs see them.
+    /// A copy of all files, to compare with later.
     #[must_use]
-    pub fn live_files(&self, directory: &str) -> Vec<(String, Vec<u8>)> {
+    pub fn image(&self) -> Vec<(String, Vec<u8>)> {
         let inner = self.inner.lock();
-        inner.files_of(&inner.names.live, directory, File::live)
+        let files = inner.names.live.iter().filter_map(|(path, target)| match target {
+            Target::File(number) => Some((path.clone(), inner.files[*number].live().to_vec())),
+            Target::Directory => None,
+        });
+        files.collect()
     }
 
     /// Flips one bit of a file for good; flipping it again restores it.
@@ -172,6 +203,15 @@ impl SimDisk {
     }
 }
 
+/// Which contents of the disk to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum View {
+    /// What programs see.
+    Live,
+    /// What any power cut now would leave: certain names with their certain bytes.
+    Durable,
+}
+
 /// What becomes of a changing operation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fate {
@@ -184,24 +224,6 @@ enum Fate {
 impl Inner {
     fn count(&mut self, kind: &'static str) {
         *self.counts.entry(kind).or_default() += 1;
-    }
-
-    fn files_of(
-        &self,
-        names: &names::Names,
-        directory: &str,
-        contents: impl Fn(&File) -> &[u8],
-    ) -> Vec<(String, Vec<u8>)> {
-        names
-            .iter()
-            .filter(|(path, _)| parent(path) == directory)
-            .filter_map(|(path, target)| match target {
-                Target::File(number) => {
-                    Some((path.clone(), contents(&self.files[*number]).to_vec()))
-                }
-                Target::Directory => None,
-            })
-            .collect()
     }
 
     /// Counts down the fuse; to be called once per changing operation.
@@ -273,7 +295,7 @@ impl Inner {
         let fate = self.fate(operation);
         if fate == Fate::StopBefore {
             // The process died within the call: any part of it may have been done.
-            let done = self.rng.index(bytes.len() + 1);
+            let done = self.part_of(offset, bytes);
             self.files[number].write(offset, &bytes[..done]);
             return Err(stopped(operation, path));
         }
@@ -299,12 +321,18 @@ impl Inner {
             self.files[number].write(offset, bytes);
             return Ok(());
         };
-        let done = self.rng.index(bytes.len() + 1);
+        let done = self.part_of(offset, bytes);
         if done > 0 {
             self.count("short write");
             self.files[number].write(offset, &bytes[..done]);
         }
         Err(error)
+    }
+
+    /// How much of a write was done when it was cut short: the system copies block by block.
+    fn part_of(&mut self, offset: usize, bytes: &[u8]) -> usize {
+        let end = offset + self.rng.index(bytes.len() + 1);
+        (end / SECTOR_BYTES * SECTOR_BYTES).saturating_sub(offset)
     }
 
     fn sync_latency(&mut self) {
@@ -517,11 +545,14 @@ mod tests {
         disk.create("d/f").unwrap();
         disk.append("d/f", b"one").unwrap();
         disk.sync("d/f").unwrap();
-        assert!(disk.durable_files("d").is_empty(), "the name is not synced");
+        disk.with_files(View::Durable, "d", |files| {
+            assert!(files.is_empty(), "the name is not synced");
+        });
         disk.sync_dir("d").unwrap();
         disk.append("d/f", b"two").unwrap();
-        assert_eq!(disk.durable_files("d"), [("d/f".to_owned(), b"one".to_vec())]);
-        assert_eq!(disk.live_files("d"), [("d/f".to_owned(), b"onetwo".to_vec())]);
+        disk.with_files(View::Durable, "d", |files| assert_eq!(files, [("d/f", &b"one"[..])]));
+        disk.with_files(View::Live, "d", |files| assert_eq!(files, [("d/f", &b"onetwo"[..])]));
+        assert_eq!(disk.image(), [("d/f".to_owned(), b"onetwo".to_vec())]);
     }
 
     #[test]
@@ -535,7 +566,7 @@ mod tests {
             ..FaultRates::default()
         });
         for _ in 0..200 {
-            let _ = disk.append("f", b"some bytes");
+            let _ = disk.append("f", &[1; 2_000]);
             let _ = disk.sync("f");
             let _ = disk.read_at("f", 0, 0);
         }
