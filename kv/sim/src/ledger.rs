@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use affiant_kv::Sealer;
 use affiant_proof::chunk::ChunkName;
 use affiant_proof::entry::{self, EntryView, Maps, SINGLETON_KEY};
-use affiant_proof::{Digest, TxId, cose, tables};
+use affiant_proof::{Digest, TxId, claims, cose, tables};
 
 /// A file's path and contents.
 pub(crate) type FileBytes<'a> = (&'a str, &'a [u8]);
@@ -157,6 +157,11 @@ pub(crate) fn read_one(bytes: &[u8], sealer: &dyn Sealer) -> Result<LedgerEntry,
     sealer
         .open(view.txid(), view.public_domain(), &mut private, &view.tag())
         .map_err(|error| error.to_string())?;
+    let nonce = sealer.commit_nonce(view.txid()).map_err(|error| error.to_string())?;
+    let evidence = Digest::of(claims::commit_evidence(view.txid(), &nonce.0).as_bytes());
+    if view.commit_evidence_digest() != Some(evidence) {
+        return Err("its commit evidence is not its own".to_owned());
+    }
     let mut writes = Vec::new();
     for map in view.maps().chain(Maps::of_private(&private)) {
         let map = map.map_err(|error| error.to_string())?;

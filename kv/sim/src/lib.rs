@@ -13,6 +13,8 @@ mod ledger;
 mod mutant;
 mod node;
 mod oracle;
+#[cfg(test)]
+mod regressions;
 mod rng;
 mod run;
 mod scenario;

@@ -30,6 +30,8 @@ pub(crate) struct Running {
     busy: Option<Busy>,
     /// What the core has yet to hear.
     pub acknowledgements: VecDeque<Event>,
+    /// The first batch is on disk.
+    pub(crate) opened: bool,
     /// Somebody waits for commit.
     pub commit_wanted: bool,
     /// Why the node gave up, if it did.
@@ -146,6 +148,7 @@ impl Node {
             batches: VecDeque::new(),
             busy: None,
             acknowledgements: VecDeque::new(),
+            opened: false,
             commit_wanted: false,
             poisoned: None,
         });

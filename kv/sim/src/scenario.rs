@@ -44,7 +44,7 @@ impl Scenario {
     /// The scenario of a seed.
     #[must_use]
     pub fn new(rng: &mut Rng) -> Self {
-        let real = rng.chance(30_000);
+        let real = rng.chance(15_000);
         let chunk_bytes = match rng.below(4) {
             0 => 300,
             1 => rng.between(3_000, 9_000),

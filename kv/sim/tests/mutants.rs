@@ -27,11 +27,11 @@ fn every_mutant_is_caught() {
 #[test]
 fn the_production_code_holds() {
     let mut stats = Stats::default();
-    for seed in 0..200 {
+    for seed in 0..100 {
         match check_seed(seed, RunOptions::default()) {
             Ok(run) => stats.merge(&run),
             Err(failure) => panic!("seed {seed}: {} {}", failure.violation, failure.scenario),
         }
     }
-    assert!(stats.repeated > 0 && stats.visits("commit reported") > 1_000, "{}", stats.report());
+    assert!(stats.repeated > 0 && stats.visits("commit reported") > 500, "{}", stats.report());
 }

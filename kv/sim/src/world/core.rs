@@ -43,7 +43,10 @@ impl World {
     }
 
     fn next_acknowledgement(&mut self, node: usize) -> Option<Event> {
-        self.nodes[node].running.as_mut()?.acknowledgements.pop_front()
+        let running = self.nodes[node].running.as_mut()?;
+        let event = running.acknowledgements.pop_front()?;
+        running.opened |= matches!(event, Event::Synced { .. });
+        Some(event)
     }
 
     fn feed_entries(&mut self, node: usize) -> Checked {
@@ -150,7 +153,7 @@ impl World {
     /// The host answers clients once its first batch is on disk.
     fn serve_when_ready(&mut self, node: usize) -> Checked {
         let Some(running) = &self.nodes[node].running else { return Ok(()) };
-        if self.serving || !running.disk_is_idle() || running.poisoned.is_some() {
+        if self.serving || !running.opened || running.poisoned.is_some() {
             return Ok(());
         }
         self.serving = true;
