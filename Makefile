@@ -3,6 +3,7 @@
 
 CARGO ?= cargo
 SEEDS ?= 10000
+JOBS ?= $(shell nproc)
 KILLS ?= 200
 TRANSACTIONS ?= 20000
 
@@ -45,7 +46,7 @@ unit: setup
 	$(CARGO) test --workspace --locked --quiet
 
 simulate: release
-	target/release/affiant-sim --seeds $(SEEDS)
+	target/release/affiant-sim --seeds $(SEEDS) --jobs $(JOBS)
 
 kill: release
 	target/release/affiant-kill --cycles $(KILLS)
