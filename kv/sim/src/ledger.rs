@@ -35,6 +35,9 @@ pub(crate) fn is_signature_map(map: &str) -> bool {
     [tables::SIGNATURES, tables::COSE_SIGNATURES, tables::TREE].contains(&map)
 }
 
+/// A root, the node's signature over it, and the service's COSE_Sign1.
+pub(crate) type RootSignatures = (Digest, Vec<u8>, Vec<u8>);
+
 /// One entry as it lies in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LedgerEntry {
@@ -51,11 +54,19 @@ pub(crate) struct LedgerEntry {
 }
 
 impl LedgerEntry {
+    /// The commit point of which a signature entry tells: how many leaves its tree table has flushed.
+    #[must_use]
+    pub(crate) fn committed_before(&self) -> Option<u64> {
+        let place = (tables::TREE.to_owned(), SINGLETON_KEY.to_vec());
+        let (_, tree) = self.writes.iter().find(|(at, _)| *at == place)?;
+        Some(u64::from_be_bytes(tree.as_ref()?.get(8..16)?.try_into().ok()?))
+    }
+
     /// The signed root, if this is a signature entry: root, node's signature, service's COSE_Sign1.
     ///
     /// # Errors
     /// The tables are there and cannot be read.
-    pub(crate) fn signature(&self) -> Result<Option<(Digest, Vec<u8>, Vec<u8>)>, String> {
+    pub(crate) fn signature(&self) -> Result<Option<RootSignatures>, String> {
         let table = |name: &str| {
             let place = (name.to_owned(), SINGLETON_KEY.to_vec());
             self.writes.iter().find(|(at, _)| *at == place).and_then(|(_, value)| value.as_ref())

@@ -124,11 +124,16 @@ impl Oracle {
         self.committed.note(committed, None)
     }
 
-    /// The last seqno of which a later commit says that it was synced.
+    /// The last seqno of which a signature in `files` says that it was committed: the consensus
+    /// record says so too, but a power cut may take that away.
     #[must_use]
-    pub(crate) fn vouched_for(&self) -> u64 {
-        let before = self.roots.len().checked_sub(2).and_then(|at| self.roots.get(at));
-        before.map_or(0, |root| root.txid.seqno)
+    pub(crate) fn vouched_for(&self, files: &[FileBytes<'_>]) -> u64 {
+        let entries = ledger::raw_entries(files);
+        let opened = entries.iter().rev().filter_map(|(_, bytes)| {
+            let entry = ledger::read_one(bytes, &*self.sealer).ok()?;
+            entry.committed_before()
+        });
+        opened.max().unwrap_or(0)
     }
 
     /// The last commit point reported.
@@ -195,11 +200,13 @@ impl Oracle {
     }
 
     /// Receipts handed out so far.
+    #[cfg(test)]
     pub(crate) fn receipts(&self) -> impl Iterator<Item = &ReceiptParts> {
         self.receipts.iter()
     }
 
     /// Signatures reported as commit points.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn roots(&self) -> &[std::sync::Arc<SignedRoot>] {
         &self.roots
@@ -210,7 +217,7 @@ impl Oracle {
     /// # Errors
     /// An id was sealed twice.
     pub(crate) fn written(&mut self, files: &[FileBytes<'_>]) -> Checked {
-        self.sealed.note(files)
+        self.sealed.note(files, &*self.sealer)
     }
 
     /// The node has recovered entries up to `last`, found in `files`, into the state `snapshot`.
@@ -225,7 +232,7 @@ impl Oracle {
     ) -> Result<u64, Violation> {
         self.commit_point.restarted(last)?;
         let entries = self.read(files, last.seqno)?;
-        if entries.last().map_or(TxId::default(), |entry| entry.txid) != last {
+        if entries.last().map(|entry| entry.txid).unwrap_or_default() != last {
             let detail =
                 format!("{last} is said to be recovered, the files hold {}", entries.len());
             return Err(Violation::new("recovery", detail));

@@ -210,12 +210,14 @@ impl World {
     }
 
     /// The first node.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn node(&self) -> &Node {
         &self.nodes[0]
     }
 
     /// The oracle.
+    #[cfg(test)]
     #[must_use]
     pub(crate) fn oracle(&self) -> &Oracle {
         &self.oracle

@@ -31,12 +31,6 @@ impl CommittedSurvives {
         }
     }
 
-    /// The highest seqno that was reported committed.
-    #[must_use]
-    pub(crate) fn last(&self) -> u64 {
-        self.committed.last_key_value().map_or(0, |(seqno, _)| *seqno)
-    }
-
     /// Checks the entries of a ledger, from seqno 1 on.
     ///
     /// # Errors
@@ -78,7 +72,6 @@ mod tests {
         let mut checker = CommittedSurvives::default();
         assert!(checker.note(entries[0].txid, Some(entries[0].digest)).is_ok());
         assert!(checker.note(entries[1].txid, None).is_ok());
-        assert_eq!(checker.last(), 2);
         assert!(checker.check(&entries).is_ok());
         assert!(checker.check(&entries[..1]).is_err());
         assert!(checker.check(&[entries[0].clone(), entry(3, 2, b"b")]).is_err());

@@ -35,6 +35,7 @@ impl Receipts {
     }
 
     /// All of them.
+    #[cfg(test)]
     pub(crate) fn iter(&self) -> impl Iterator<Item = &ReceiptParts> {
         self.issued.iter().map(|receipt| &receipt.parts)
     }

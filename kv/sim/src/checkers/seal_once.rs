@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use affiant_kv::Sealer;
 use affiant_proof::{Digest, TxId};
 
-use crate::ledger::{FileBytes, raw_entries};
+use crate::ledger::{FileBytes, raw_entries, read_one};
 use crate::violation::{Checked, Violation};
 
 /// Remembers every entry that was ever in a file.
@@ -15,13 +16,15 @@ pub(crate) struct SealOnce {
 }
 
 impl SealOnce {
-    /// Looks at the ledger's files as they are now.
+    /// Looks at the authentic entries in the ledger's files as they are now; a torn one was never
+    /// sealed so.
     ///
     /// # Errors
     /// An id seen before has other bytes now.
-    pub(crate) fn note(&mut self, files: &[FileBytes<'_>]) -> Checked {
+    pub(crate) fn note(&mut self, files: &[FileBytes<'_>], sealer: &dyn Sealer) -> Checked {
         raw_entries(files)
             .into_iter()
+            .filter(|(_, bytes)| read_one(bytes, sealer).is_ok())
             .try_for_each(|(txid, bytes)| self.note_entry(txid, Digest::of(bytes)))
     }
 

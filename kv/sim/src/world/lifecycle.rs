@@ -12,6 +12,9 @@ use crate::violation::{Checked, Violation};
 /// Failed starts after which the operator replaces the hardware.
 const FAILED_STARTS_MAX: u64 = 4;
 
+/// A copy of all files.
+type Image = Vec<(String, Vec<u8>)>;
+
 impl World {
     pub(super) fn start(&mut self, node: usize) -> Checked {
         let disk = self.nodes[node].disk.clone();
@@ -42,8 +45,10 @@ impl World {
                 self.step("start failed", life, 0);
                 let stopped = disk.has_stopped();
                 let after = rot.as_ref().map(|_| disk.image());
-                if let Some((path, offset, bit)) = &rot {
-                    // The operator restores the file.
+                if let Some((path, offset, bit)) = &rot
+                    && contents(&before, path) == contents(&after, path)
+                {
+                    // The operator restores the file, unless the start has repaired it.
                     disk.rot(path, *offset, *bit);
                 }
                 match (error, rot, before.zip(after)) {
@@ -121,16 +126,15 @@ impl World {
     /// Flips a bit of some file, if this start is to see rot: path, offset and bit.
     fn rot(&mut self, node: usize) -> Option<(String, usize, u8)> {
         // Before the first commits there is nothing that damage could be told from a tear by.
-        let unvouched = self.oracle.vouched_for() == 0;
+        let unvouched = self.oracle.commit_point().seqno == 0;
         if self.is_quiet() || unvouched || !self.faults.chance(self.scenario.bit_rot) {
             return None;
         }
         let node = &self.nodes[node];
         let mut files: Vec<(String, usize)> = Vec::new();
         // Damage to what was synced last cannot be told from a tear: nothing vouches for it yet.
-        let last = self.oracle.vouched_for();
         node.disk.with_files(View::Durable, node.ledger_dir(), |found| {
-            files.extend(ledger::extents(found, last));
+            files.extend(ledger::extents(found, self.oracle.vouched_for(found)));
         });
         node.disk.with_files(View::Durable, node.state_dir(), |found| {
             files.extend(found.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.len())));
@@ -190,8 +194,14 @@ impl World {
     }
 }
 
+/// The contents of one file of an image.
+fn contents<'a>(image: &'a Option<Image>, path: &str) -> Option<&'a [u8]> {
+    let (_, bytes) = image.as_ref()?.iter().find(|(found, _)| found == path)?;
+    Some(bytes)
+}
+
 /// The files that matter: a replacement that had not taken its place is no loss.
-fn lasting(mut image: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
+fn lasting(mut image: Image) -> Image {
     image.retain(|(path, _)| !path.ends_with(".new"));
     image
 }
