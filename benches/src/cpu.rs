@@ -25,13 +25,15 @@ fn duration(time: Timespec) -> Duration {
 mod tests {
     use super::*;
 
+    /// The kernel brings the two clocks up to date at different moments, so they are compared with a
+    /// wide margin: the process must show a part of what its thread has used.
     #[test]
     fn cpu_time_advances_with_work_and_a_thread_is_part_of_its_process() {
         let before = (of_this_thread(), of_this_process());
         let mut mixed = 1_u64;
-        while of_this_thread() < before.0 + Duration::from_millis(2) {
-            mixed = std::hint::black_box(mixed.wrapping_mul(6_364_136_223_846_793_005) + 1);
+        while of_this_thread() < before.0 + Duration::from_millis(100) {
+            mixed = std::hint::black_box(mixed.wrapping_mul(6_364_136_223_846_793_005));
         }
-        assert!(of_this_process() >= before.1 + Duration::from_millis(2));
+        assert!(of_this_process() >= before.1 + Duration::from_millis(20));
     }
 }
