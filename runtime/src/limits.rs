@@ -109,3 +109,12 @@ pub const SEALED_IDENTITY_BYTES_MAX: u64 = 1 << 20;
 pub const CONFIG_BYTES_MAX: u64 = 4 << 20;
 /// Largest file that the configuration names, in bytes.
 pub const CONFIG_FILE_BYTES_MAX: u64 = 32 << 20;
+
+/// Smallest RSA modulus of an application's key, in bits.
+pub const RSA_BITS_MIN: usize = 2_048;
+/// Largest RSA modulus of an application's key, in bits.
+pub const RSA_BITS_MAX: usize = 8_192;
+/// Longest PEM text of one key, in bytes.
+pub const PEM_BYTES_MAX: usize = 64 << 10;
+/// Characters of one member of a JWK: the modulus of the largest RSA key, and slack.
+pub const JWK_MEMBER_CHARS_MAX: usize = 2_048;
