@@ -75,12 +75,21 @@ fn without_columns(stack: &str) -> String {
 
 impl Exception {
     /// The reason, and the place where it was thrown if the trace tells.
-    pub(crate) fn located(self) -> String {
-        let place = self.trace.as_deref().and_then(|trace| trace.lines().next());
-        match place.and_then(|line| line.trim_start().strip_prefix("at ")) {
+    pub(crate) fn located(&self) -> String {
+        match self.place() {
             Some(place) => format!("{} at {place}", self.reason),
-            None => self.reason,
+            None => self.reason.clone(),
         }
+    }
+
+    /// The line of `module` where it was thrown, from 1, if the trace tells.
+    pub(crate) fn line_in(&self, module: &str) -> Option<usize> {
+        self.place()?.strip_prefix(module)?.strip_prefix(':')?.parse().ok()
+    }
+
+    fn place(&self) -> Option<&str> {
+        let first = self.trace.as_deref()?.lines().next()?;
+        first.trim_start().strip_prefix("at ")
     }
 }
 

@@ -17,6 +17,8 @@ pub(crate) const FRESH_INTERPRETER_COUNT_MAX: usize = 32;
 pub(crate) const REUSED_INTERPRETER_COUNT_MAX: u64 = 1000;
 /// Map names that one interpreter may have handles of before it is replaced.
 pub(crate) const MAP_NAME_COUNT_MAX: usize = 4096;
+/// Characters shown of a line that does not compile.
+pub(crate) const EXCERPT_CHARS_MAX: usize = 120;
 /// Headers of one response.
 pub(crate) const RESPONSE_HEADER_COUNT_MAX: usize = 256;
 /// Bytes of entropy fetched at once for `Math.random`.

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use affiant::{AppBundle, Endpoint};
 
 use crate::engine::Engine;
+use crate::exception::Exception;
 use crate::host::Host;
+use crate::limits::EXCERPT_CHARS_MAX;
 use crate::log::LogSink;
 
 /// A module as [`Program::find`] knows it.
@@ -61,17 +63,22 @@ impl Program {
             let Module::Source(source) = module else { continue };
             let module = match engine.compile(name, source) {
                 Ok(bytes) => Module::Bytecode(bytes),
-                Err(reason) => {
-                    warnings.push(format!("module {name}: {reason}"));
-                    Module::Broken(reason)
+                Err(exception) => {
+                    warnings.push(broken(&bundle.place_of(name), name, source, &exception));
+                    Module::Broken(exception.located())
                 }
             };
             compiled.insert(name.clone(), module);
         }
         let program = Self { modules: compiled };
+        let origin = match bundle.origin.as_str() {
+            "" => String::new(),
+            origin => format!("{origin}: "),
+        };
         for endpoint in endpoints {
             if let Some(problem) = program.missing_handler(endpoint, &mut engine) {
-                warnings.push(format!("{} {}: {problem}", endpoint.method, endpoint.path));
+                let Endpoint { method, path, .. } = endpoint;
+                warnings.push(format!("{origin}{method} {path}: {problem}"));
             }
         }
         Ok((program, warnings))
@@ -101,6 +108,18 @@ impl Program {
             }
         }
     }
+}
+
+/// Why a module does not compile: `src/log.js:12: SyntaxError: ...`, and that line.
+fn broken(place: &str, name: &str, source: &str, exception: &Exception) -> String {
+    let line = exception.line_in(name).and_then(|number| {
+        let text = source.lines().nth(number.checked_sub(1)?)?;
+        Some((number, text))
+    });
+    let Some((number, text)) = line else { return format!("{place}: {}", exception.reason) };
+    let excerpt: String = text.chars().take(EXCERPT_CHARS_MAX).collect();
+    let more = if excerpt.len() < text.len() { "..." } else { "" };
+    format!("{place}:{number}: {}\n    {number} | {excerpt}{more}", exception.reason)
 }
 
 /// A module name with its leading slash.

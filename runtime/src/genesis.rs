@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 
-use crate::bundle::AppBundle;
+use crate::bundle::{AppBundle, slashed};
 use crate::crypto::{
     LedgerSecret, SharedSecret, SigningKey, certificate_id, rsa_encrypt, wrap_ledger_secret,
 };
@@ -151,7 +151,7 @@ pub fn set_user(tx: &mut Tx, certificate_pem: &str, user_data: &Json) -> Runtime
 /// # Errors
 /// The metadata is not an object of paths and verbs, or something cannot be stored.
 pub fn store_bundle(tx: &mut Tx, bundle: &AppBundle) -> RuntimeResult<()> {
-    let refused = |what: String| RuntimeError::config(bundle.origin.clone(), what);
+    let rows = bundle.rows().map_err(|error| RuntimeError::config("", error.to_string()))?;
     for table in [
         &tables::MODULES,
         &tables::MODULES_BYTECODE,
@@ -161,31 +161,12 @@ pub fn store_bundle(tx: &mut Tx, bundle: &AppBundle) -> RuntimeResult<()> {
         tx.clear(table);
     }
     for (name, source) in &bundle.modules {
-        tx.put(&tables::MODULES, with_slash(name).as_bytes(), source.as_bytes())?;
+        tx.put(&tables::MODULES, slashed(name).as_bytes(), source.as_bytes())?;
     }
-    let paths = bundle
-        .metadata
-        .as_object()
-        .ok_or_else(|| refused("endpoints must be an object of path templates".to_owned()))?;
-    for (path, verbs) in paths {
-        let verbs = verbs
-            .as_object()
-            .ok_or_else(|| refused(format!("endpoint {path} must be an object of verbs")))?;
-        for (verb, properties) in verbs {
-            let mut properties = properties.clone();
-            let module = properties.get("js_module").and_then(Json::as_str).map(with_slash);
-            if let (Some(module), Some(map)) = (module, properties.as_object_mut()) {
-                map.insert("js_module".to_owned(), Json::String(module));
-            }
-            let key = format!("{} {}", verb.to_ascii_uppercase(), with_slash(path));
-            tables::put_json(tx, &tables::ENDPOINTS, key.as_bytes(), &properties)?;
-        }
+    for (key, properties) in rows {
+        tables::put_json(tx, &tables::ENDPOINTS, key.as_bytes(), &properties)?;
     }
     tables::put_single(tx, &tables::INTERPRETER_FLUSH, &true)
-}
-
-fn with_slash(path: &str) -> String {
-    if path.starts_with('/') { path.to_owned() } else { format!("/{path}") }
 }
 
 /// Opens the service to its users: new status, recovery shares for the members who hold keys, and

@@ -84,6 +84,64 @@ fn a_built_bundle_is_the_same() {
 }
 
 #[test]
+fn a_proposal_holds_a_bundle() {
+    let root = tempfile::tempdir().unwrap();
+    let bundle = json!({
+        "metadata": metadata(),
+        "modules": [
+            {"name": "log.js", "module": "export function get() {}"},
+            {"name": "inner/write.js", "module": "export function post() {}"},
+        ],
+    });
+    let deploy = json!({
+        "name": "set_js_app", "args": {"bundle": bundle, "disable_bytecode_cache": false},
+    });
+    let other = json!({"name": "set_user", "args": {}});
+    let file = root.path().join("set_js_app.json");
+    let load = |actions: &Json| {
+        std::fs::write(&file, json!({ "actions": actions }).to_string()).unwrap();
+        AppBundle::load(&file)
+    };
+    let loaded = load(&json!([other, deploy])).unwrap();
+    let from_directory = AppBundle::load(directory().path()).unwrap();
+    assert_eq!(loaded.modules, from_directory.modules);
+    assert_eq!(loaded.endpoints().unwrap(), from_directory.endpoints().unwrap());
+    assert_eq!(loaded.place_of("/log.js"), format!("{}: /log.js", file.display()));
+    assert!(from_directory.place_of("/inner/write.js").ends_with("/src/inner/write.js"));
+
+    let named = |name: &str, bundle: Json| json!({"name": name, "args": {"bundle": bundle}});
+    let metadata = json!({"endpoints": {}});
+    for (actions, expected) in [
+        (json!({}), "field actions is no array"),
+        (json!([other]), "field actions has no action set_js_app"),
+        (json!([deploy, deploy]), "field actions[1] is a second set_js_app"),
+        (json!([named("set_js_app", json!(7))]), "field actions[0].args.bundle is missing"),
+        (json!([named("set_js_app", json!({}))]), "field actions[0].args.bundle.metadata is"),
+        (
+            json!([other, named("set_js_app", json!({"metadata": {}, "modules": []}))]),
+            "field actions[1].args.bundle.metadata.endpoints is missing",
+        ),
+        (
+            json!([named("set_js_app", json!({"metadata": metadata, "modules": [{"name": "a"}]}))]),
+            "field actions[0].args.bundle.modules[0].module is missing",
+        ),
+    ] {
+        let error = load(&actions).unwrap_err().to_string();
+        let place = format!("{}: {expected}", file.display());
+        assert!(error.starts_with(&place), "{error} does not start with {place}");
+    }
+}
+
+#[test]
+fn source_maps_are_no_modules() {
+    let root = directory();
+    write(root.path(), "src/log.js.map", "{\"version\": 3}");
+    let names: Vec<String> =
+        AppBundle::load(root.path()).unwrap().modules.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names, ["/inner/write.js", "/log.js"]);
+}
+
+#[test]
 fn a_bundle_survives_the_tables() {
     let bundle = AppBundle::load(directory().path()).unwrap();
     let node = Node::start(NodeSettings::in_memory()).unwrap();
@@ -96,8 +154,15 @@ fn a_bundle_survives_the_tables() {
         let read = AppBundle::read(&node.snapshot()).unwrap().unwrap();
         assert_eq!(read.modules, bundle.modules);
         assert_eq!(read.endpoints().unwrap(), bundle.endpoints().unwrap());
+        assert!(read.is_same_app(&bundle) && bundle.is_same_app(&read));
         assert!(AppBundle::stamp(&node.snapshot()) > before);
     }
+    let mut other = bundle.clone();
+    other.modules[0].1.push(' ');
+    assert!(!bundle.is_same_app(&other));
+    let mut other = bundle.clone();
+    other.metadata["/log/{id}"]["get"]["unknown"] = json!(1);
+    assert!(!bundle.is_same_app(&other));
     let snapshot = node.snapshot();
     let keys: Vec<String> = snapshot
         .entries("public:ccf.gov.endpoints")
@@ -135,6 +200,7 @@ fn what_is_wrong_is_said_by_file_and_field() {
     };
     let cases = [
         (json!({"/x": {"fetch": good}}), "\"fetch\" is no verb"),
+        (json!({"/x": {"get": good, "GET": good}}), "declared twice"),
         (json!({"x": {"get": good}}), "starts with a slash"),
         (json!({"/{a}{b}": {"get": good}}), "put text between them"),
         (json!({"/x": []}), "maps verbs to properties"),
@@ -191,6 +257,7 @@ fn files_that_are_none_are_named() {
     error("b.js: not UTF-8");
     for (text, expected) in [
         ("[]", "field metadata is missing"),
+        ("{\"endpoints\": {}}", "field metadata is missing; this looks like an app.json"),
         ("{\"metadata\": {\"endpoints\": {}}}", "field modules is missing"),
         ("{\"metadata\": {\"endpoints\": {}}, \"modules\": [{}]}", "modules[0].name"),
     ] {

@@ -18,6 +18,7 @@ use rquickjs::qjs;
 use super::heap::Heap;
 use super::names;
 use super::scope::{Args, Arity, ErrorKind, Promised, Scope, Script, Thrown, Value};
+use crate::exception::{Exception, describe};
 use crate::host::Host;
 use crate::limits::GARBAGE_BYTES_MAX;
 use crate::program::{Loaded, resolve_specifier};
@@ -119,12 +120,12 @@ impl Engine {
     /// Compiles one module's source to bytecode without running it.
     ///
     /// # Errors
-    /// The message of the syntax error, or which import is missing.
-    pub(crate) fn compile(&mut self, name: &str, source: &str) -> Result<Vec<u8>, String> {
+    /// The syntax error, or which import is missing.
+    pub(crate) fn compile(&mut self, name: &str, source: &str) -> Result<Vec<u8>, Exception> {
         self.enter(|scope| {
             compile_module(scope, name, source)
                 .and_then(|module| write_bytecode(scope, &module))
-                .map_err(|thrown| crate::exception::describe(scope, thrown).located())
+                .map_err(|thrown| describe(scope, thrown))
         })
     }
 
@@ -151,7 +152,7 @@ impl Engine {
                     scope.checked(qjs::JS_EvalFunction(scope.raw(), probe.into_raw()))
                 });
             let Err(thrown) = linked else { return Err("it was run by mistake".to_owned()) };
-            let reason = crate::exception::describe(scope, thrown).reason;
+            let reason = describe(scope, thrown).reason;
             if reason.contains(IMPOSSIBLE) { Ok(()) } else { Err(reason) }
         })
     }

@@ -72,9 +72,9 @@ fn what_is_missing_is_named_at_load_and_at_call() {
         "/nowhere",
         "'/importer.js' imports it",
         "no 'three'",
-        "module /syntax.js: SyntaxError",
+        "/syntax.js:1: SyntaxError",
         "no module '/absent.js'",
-        "module /unused.d.ts",
+        "/unused.d.ts:1: ",
     ] {
         assert!(warnings.contains(piece), "{piece} is not in:\n{warnings}");
     }

@@ -33,12 +33,12 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// Loads a directory (`app.json` and `src/`) or a `bundle.json`.
+    /// Loads a directory (`app.json` and `src/`), a `bundle.json` or a proposal with `set_js_app`.
     pub(crate) fn load(path: &Path, manner: &Manner) -> Result<Self, String> {
         if !path.exists() {
             return Err(format!(
-                "{}: no such directory; an app is a directory with app.json and src/, or a \
-                 bundle.json",
+                "{}: no such file or directory; an app is a directory with app.json and src/, a \
+                 bundle.json, or a proposal with set_js_app",
                 path.display()
             ));
         }

@@ -18,6 +18,7 @@ use affiant::{
     Runtime, RuntimeError, RuntimeResult, StartMode, log_fail, log_info,
 };
 use affiant_kv::CommitOutcome;
+use affiant_proof::TxId;
 use serde_json::Value as Json;
 
 use crate::app::{App, Manner};
@@ -113,11 +114,31 @@ impl Host {
         self.published.get(interface).map_or("", String::as_str)
     }
 
-    /// Serves until somebody wants it to stop, or the node fails.
+    /// Replaces the app, in the tables and in service, without an interruption: requests under way
+    /// end with the app that they began with. Returns the transaction that deployed it; none if it
+    /// is the app that the tables hold.
+    ///
+    /// # Errors
+    /// The app before stays in service, and in the tables too unless they were written already.
+    pub(crate) fn replace(&self, app: App) -> RuntimeResult<Option<TxId>> {
+        let node = self.runtime.node();
+        let stored = AppBundle::read(&node.snapshot())
+            .map_err(|error| RuntimeError::Host { reason: error.to_string() })?;
+        if stored.is_some_and(|stored| app.bundle.is_same_app(&stored)) {
+            return Ok(None);
+        }
+        let txid = deploy(node, &app.bundle)?;
+        self.runtime.set_application(vec![app.frontend])?;
+        Ok(Some(txid))
+    }
+
+    /// Serves until somebody wants it to stop, or the node fails; calls `idle` several times a
+    /// second meanwhile.
     pub(crate) fn run_until(
         &self,
         signals: &Signals,
         ignore_first_sigterm: bool,
+        mut idle: impl FnMut(&Self),
     ) -> RuntimeResult<()> {
         let mut notice_due = ignore_first_sigterm;
         loop {
@@ -140,6 +161,7 @@ impl Host {
                     if let Some(reason) = self.runtime.node().failed() {
                         return Err(RuntimeError::Stopped { reason });
                     }
+                    idle(self);
                 }
             }
         }
@@ -228,7 +250,7 @@ fn applications(
     let stored = AppBundle::read(&node.snapshot()).map_err(|error| failed(error.to_string()))?;
     let new = node.info().startup_seqno == 0;
     match (app, stored) {
-        (Some(app), Some(stored)) if same(&app.bundle, &stored) => Ok(vec![app.frontend]),
+        (Some(app), Some(stored)) if app.bundle.is_same_app(&stored) => Ok(vec![app.frontend]),
         (Some(app), stored) if new || redeploy || (opened_here && stored.is_none()) => {
             deploy(node, &app.bundle)?;
             Ok(vec![app.frontend])
@@ -251,15 +273,8 @@ fn applications(
     }
 }
 
-fn same(given: &AppBundle, stored: &AppBundle) -> bool {
-    let modules = |bundle: &AppBundle| -> BTreeMap<String, String> {
-        bundle.modules.iter().cloned().collect()
-    };
-    given.metadata == stored.metadata && modules(given) == modules(stored)
-}
-
 /// Writes the app to the tables, as an accepted proposal would, and waits for commit.
-fn deploy(node: &Node, bundle: &AppBundle) -> RuntimeResult<()> {
+fn deploy(node: &Node, bundle: &AppBundle) -> RuntimeResult<TxId> {
     for _ in 0..DEPLOY_ATTEMPTS_MAX {
         let mut tx = node.begin();
         bundle.store(&mut tx).map_err(|error| RuntimeError::Host { reason: error.to_string() })?;
@@ -272,7 +287,7 @@ fn deploy(node: &Node, bundle: &AppBundle) -> RuntimeResult<()> {
             CommitNotice::Failed(reason) => Err(RuntimeError::Stopped { reason }),
             _ => {
                 log_info!("app", "App deployed by transaction {txid}");
-                Ok(())
+                Ok(txid)
             }
         };
     }

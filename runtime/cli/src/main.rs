@@ -1,4 +1,4 @@
-//! `affiant`: a development service, a node, and the checkers of ledgers and receipts.
+//! `affiant`: projects to start from, a development service, a node, and the checkers of ledgers and receipts.
 //!
 //! This file only routes: each command lives in a module of its own, returns an exit code or a
 //! [`Failure`], and prints through [`output`]. Command lines written for CCF's node, which knows no
@@ -13,6 +13,7 @@ mod host;
 mod ledger;
 mod node;
 mod output;
+mod project;
 mod receipt;
 mod sandbox;
 mod signals;
@@ -46,6 +47,7 @@ fn run(command: Command) -> Result<u8, Failure> {
     match command {
         Command::Sandbox(arguments) => sandbox::run(&arguments),
         Command::Node(arguments) => node::run(&arguments),
+        Command::New(arguments) => project::run(&arguments),
         Command::Ledger(ledger) => match ledger.command {
             LedgerCommand::Verify(arguments) => ledger::verify(&arguments),
             LedgerCommand::Show(arguments) => ledger::show(&arguments),

@@ -1,5 +1,5 @@
-//! Bundles from files: what CCF's sandbox takes as `--js-app-bundle` and what `ccf-build-bundle`
-//! writes.
+//! Bundles from files: what CCF's sandbox takes as `--js-app-bundle`, what `ccf-build-bundle` writes,
+//! and the proposals that deploy such a bundle.
 
 use std::fs;
 use std::path::Path;
@@ -11,8 +11,12 @@ use crate::limits::{
     BUNDLE_METADATA_BYTES_MAX, MODULE_BYTES_MAX, MODULE_DEPTH_MAX, MODULES_COUNT_MAX,
 };
 
+/// What bundlers write beside a module for debuggers; no module.
+const SOURCE_MAP: &str = "map";
+
 impl AppBundle {
-    /// Loads a bundle from a directory (with `app.json` and `src/`) or from a `bundle.json`.
+    /// Loads a bundle from a directory (with `app.json` and `src/`), from a `bundle.json`, or from a
+    /// proposal whose action `set_js_app` holds one; of a file, the content tells which.
     ///
     /// # Errors
     /// A file is missing, unreadable, too large or malformed.
@@ -20,8 +24,8 @@ impl AppBundle {
         if path.is_dir() { Self::from_directory(path) } else { Self::from_file(path) }
     }
 
-    /// Loads `app.json` and every file below `src/`. A directory that holds a `bundle.json` and no
-    /// `app.json` is loaded from that.
+    /// Loads `app.json` and every file below `src/` but source maps (`*.map`). A directory that holds
+    /// a `bundle.json` and no `app.json` is loaded from that.
     ///
     /// # Errors
     /// A file is missing, unreadable, too large or malformed.
@@ -43,11 +47,8 @@ impl AppBundle {
         let mut modules = Vec::new();
         collect(&source, "", 0, &mut modules)?;
         modules.sort();
-        Ok(Self {
-            metadata: endpoints_of(metadata, &metadata_path)?,
-            modules,
-            origin: metadata_path.display().to_string(),
-        })
+        let origin = metadata_path.display().to_string();
+        Ok(Self { metadata: endpoints_of(metadata, &origin, "")?, modules, origin })
     }
 
     fn from_file(path: &Path) -> Result<Self, BundleError> {
@@ -55,60 +56,93 @@ impl AppBundle {
         Self::from_json(&text, &path.display().to_string())
     }
 
-    /// Takes a `bundle.json`: `{"metadata": {"endpoints"}, "modules": [{"name", "module"}]}`.
-    /// `origin` names it in error messages.
+    /// Takes a `bundle.json`: `{"metadata": {"endpoints"}, "modules": [{"name", "module"}]}`, or a
+    /// proposal: `{"actions": [{"name": "set_js_app", "args": {"bundle": <the same>}}]}`. `origin`
+    /// names it in error messages.
     ///
     /// # Errors
-    /// It is not JSON or lacks a part.
+    /// It is not JSON, lacks a part, or is a proposal of something else.
     pub fn from_json(text: &str, origin: &str) -> Result<Self, BundleError> {
-        let path = Path::new(origin);
-        let mut bundle = parse(text, path)?;
-        let metadata = bundle.get_mut("metadata").map(Json::take).ok_or_else(|| {
-            BundleError::one(format!(
-                "{origin}: field metadata is missing; a bundle.json has metadata and modules (an \
-                 app.json is loaded by the directory that holds it)"
-            ))
-        })?;
-        let listed = bundle.get("modules").and_then(Json::as_array).ok_or_else(|| {
-            BundleError::one(format!(
-                "{origin}: field modules is missing or no array; it lists objects with name and \
-                 module"
-            ))
+        let mut document = parse(text, Path::new(origin))?;
+        let (mut bundle, field) = match document.get_mut("actions") {
+            Some(actions) => proposed(actions, origin)?,
+            None => (document, String::new()),
+        };
+        let fail = |what: String| BundleError::one(format!("{origin}: field {field}{what}"));
+        let Some(metadata) = bundle.get_mut("metadata").map(Json::take) else {
+            let cure = if bundle.get("endpoints").is_some() {
+                "this looks like an app.json: name the directory that holds it and src/"
+            } else {
+                "a bundle.json has metadata and modules, a proposal has actions"
+            };
+            return Err(fail(format!("metadata is missing; {cure}")));
+        };
+        let listed = bundle.get_mut("modules").and_then(Json::as_array_mut).ok_or_else(|| {
+            fail("modules is missing or no array; it lists objects with name and module".to_owned())
         })?;
         if listed.len() > MODULES_COUNT_MAX {
-            return Err(BundleError::one(format!(
-                "{origin}: {} modules; at most {MODULES_COUNT_MAX} are taken",
-                listed.len()
+            let count = listed.len();
+            return Err(fail(format!(
+                "modules has {count}; at most {MODULES_COUNT_MAX} are taken"
             )));
         }
         let mut modules = Vec::with_capacity(listed.len());
-        for (index, module) in listed.iter().enumerate() {
-            let text = |field: &str| {
-                module.get(field).and_then(Json::as_str).ok_or_else(|| {
-                    BundleError::one(format!(
-                        "{origin}: field modules[{index}].{field} is missing or no string"
-                    ))
-                })
+        for (index, module) in listed.iter_mut().enumerate() {
+            let mut text = |part: &str| match module.get_mut(part).map(Json::take) {
+                Some(Json::String(text)) => Ok(text),
+                _ => Err(fail(format!("modules[{index}].{part} is missing or no string"))),
             };
-            modules.push((slashed(text("name")?), text("module")?.to_owned()));
+            modules.push((slashed(&text("name")?), text("module")?));
         }
         modules.sort();
-        Ok(Self { metadata: endpoints_of(metadata, path)?, modules, origin: origin.to_owned() })
+        let endpoints = endpoints_of(metadata, origin, &format!("{field}metadata."))?;
+        Ok(Self { metadata: endpoints, modules, origin: origin.to_owned() })
     }
 }
 
-fn endpoints_of(mut metadata: Json, path: &Path) -> Result<Json, BundleError> {
-    match metadata.get_mut("endpoints").map(Json::take) {
-        Some(endpoints @ Json::Object(_)) => Ok(endpoints),
-        Some(_) => Err(BundleError::one(format!(
-            "{}: field endpoints is no object; it maps paths to verbs to properties",
-            path.display()
-        ))),
-        None => Err(BundleError::one(format!(
-            "{}: field endpoints is missing; it maps paths to verbs to properties",
-            path.display()
-        ))),
+/// The bundle of a proposal's action `set_js_app`, and the path to it for error messages.
+fn proposed(actions: &mut Json, origin: &str) -> Result<(Json, String), BundleError> {
+    let fail = |what: String| Err(BundleError::one(format!("{origin}: field {what}")));
+    let Some(actions) = actions.as_array_mut() else {
+        return fail("actions is no array; a proposal lists its actions there".to_owned());
+    };
+    let is_app = |action: &Json| action.get("name").and_then(Json::as_str) == Some("set_js_app");
+    let mut found = actions.iter_mut().enumerate().filter(|(_, action)| is_app(action));
+    let (first, second) = (found.next(), found.next());
+    match (first, second) {
+        (Some((index, action)), None) => {
+            let bundle = action.pointer_mut("/args/bundle").map(Json::take);
+            match bundle {
+                Some(bundle @ Json::Object(_)) => {
+                    Ok((bundle, format!("actions[{index}].args.bundle.")))
+                }
+                _ => fail(format!(
+                    "actions[{index}].args.bundle is missing or no object; it has metadata and \
+                     modules"
+                )),
+            }
+        }
+        (None, _) => fail(
+            "actions has no action set_js_app, so this proposal holds no app; name a directory \
+             with app.json and src/, or a bundle.json"
+                .to_owned(),
+        ),
+        (Some(_), Some((index, _))) => fail(format!(
+            "actions[{index}] is a second set_js_app; one app is served, so keep one of them"
+        )),
     }
+}
+
+/// The object `endpoints` of `metadata`; `field` leads to it.
+fn endpoints_of(mut metadata: Json, origin: &str, field: &str) -> Result<Json, BundleError> {
+    let why = match metadata.get_mut("endpoints").map(Json::take) {
+        Some(endpoints @ Json::Object(_)) => return Ok(endpoints),
+        Some(_) => "is no object",
+        None => "is missing",
+    };
+    Err(BundleError::one(format!(
+        "{origin}: field {field}endpoints {why}; it maps paths to verbs to properties"
+    )))
 }
 
 fn parse(text: &str, path: &Path) -> Result<Json, BundleError> {
@@ -151,7 +185,7 @@ fn collect(
         let full = format!("{prefix}/{name}");
         if path.is_dir() {
             collect(&path, &full, depth + 1, modules)?;
-        } else {
+        } else if path.extension().is_none_or(|extension| extension != SOURCE_MAP) {
             if modules.len() >= MODULES_COUNT_MAX {
                 return Err(fail(format!("more than {MODULES_COUNT_MAX} modules")));
             }

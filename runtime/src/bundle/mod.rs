@@ -1,5 +1,5 @@
 //! A CCF application bundle: endpoint metadata and module sources, from a directory
-//! (`app.json` + `src/`), a `bundle.json`, or the governance tables of a running service
+//! (`app.json` + `src/`), a `bundle.json`, a proposal, or the governance tables of a running service
 //! (reference B.1, B.2, G.2).
 
 mod load;
@@ -7,6 +7,7 @@ mod tables;
 mod validate;
 
 use core::fmt;
+use std::path::Path;
 
 use serde_json::Value as Json;
 
@@ -62,9 +63,24 @@ impl AppBundle {
             .find(|(known, _)| known.trim_start_matches('/') == bare)
             .map(|(_, source)| source.as_str())
     }
+
+    /// Where a module's source is, for messages to its author: the file below `src/`, or the module
+    /// of the file or table that the bundle came from.
+    #[must_use]
+    pub fn place_of(&self, module: &str) -> String {
+        let bare = module.trim_start_matches('/');
+        let origin = Path::new(&self.origin);
+        match origin.parent() {
+            Some(directory) if origin.ends_with("app.json") => {
+                directory.join("src").join(bare).display().to_string()
+            }
+            None => format!("/{bare}"),
+            Some(_) => format!("{}: /{bare}", self.origin),
+        }
+    }
 }
 
 /// `name` with exactly one leading slash.
-fn slashed(name: &str) -> String {
+pub(crate) fn slashed(name: &str) -> String {
     format!("/{}", name.trim_start_matches('/'))
 }

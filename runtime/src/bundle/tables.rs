@@ -2,10 +2,12 @@
 //! them, read back from any snapshot. Bytecode tables stay empty: they belong to one engine's
 //! version, and interpreters here compile when they load.
 
+use std::collections::BTreeMap;
+
 use affiant_kv::{Snapshot, Tx};
 use serde_json::{Map, Value as Json};
 
-use super::{AppBundle, BundleError};
+use super::{AppBundle, BundleError, slashed};
 use crate::genesis::store_bundle;
 use crate::tables::{ENDPOINTS, INTERPRETER_FLUSH, MODULES};
 
@@ -53,6 +55,42 @@ impl AppBundle {
             modules,
             origin: ENDPOINTS.as_str().to_owned(),
         }))
+    }
+
+    /// Whether deploying this bundle or `other` gives the same tables.
+    #[must_use]
+    pub fn is_same_app(&self, other: &Self) -> bool {
+        let modules = |bundle: &Self| -> BTreeMap<String, String> {
+            bundle.modules.iter().map(|(name, source)| (slashed(name), source.clone())).collect()
+        };
+        match (self.rows(), other.rows()) {
+            (Ok(own), Ok(others)) => own == others && modules(self) == modules(other),
+            _ => false,
+        }
+    }
+
+    /// The rows of the endpoints table: `VERB /path`, and the properties.
+    pub(crate) fn rows(&self) -> Result<BTreeMap<String, Json>, BundleError> {
+        let fail = |why: String| BundleError::one(format!("{}: {why}", self.origin));
+        let Some(paths) = self.metadata.as_object() else {
+            return Err(fail("endpoints must be an object of path templates".to_owned()));
+        };
+        let mut rows = BTreeMap::new();
+        for (path, verbs) in paths {
+            let Some(verbs) = verbs.as_object() else {
+                return Err(fail(format!("endpoint {path} must be an object of verbs")));
+            };
+            for (verb, properties) in verbs {
+                let mut properties = properties.clone();
+                let module = properties.get("js_module").and_then(Json::as_str).map(slashed);
+                if let (Some(module), Some(map)) = (module, properties.as_object_mut()) {
+                    map.insert("js_module".to_owned(), Json::String(module));
+                }
+                let key = format!("{} {}", verb.to_ascii_uppercase(), slashed(path));
+                rows.insert(key, properties);
+            }
+        }
+        Ok(rows)
     }
 
     /// A number that changes whenever the application in the tables is replaced.

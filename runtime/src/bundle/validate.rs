@@ -55,6 +55,14 @@ impl AppBundle {
         }
         // Verbs come in any case; their order must not depend on it.
         endpoints.sort_by(|a, b| (&a.path, &a.method).cmp(&(&b.path, &b.method)));
+        for pair in endpoints.windows(2) {
+            if let [one, other] = pair
+                && (&one.path, &one.method) == (&other.path, &other.method)
+            {
+                let place = format!("{} {}", one.method, one.path);
+                checker.problem(&place, format_args!("is declared twice; keep one of them"));
+            }
+        }
         if checker.problems.is_empty() {
             return Ok(endpoints);
         }

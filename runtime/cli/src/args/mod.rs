@@ -3,6 +3,8 @@
 mod check;
 mod serve;
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use check::{
@@ -15,6 +17,7 @@ const ABOUT: &str = "Runs ledger applications and checks what they did.";
 
 const EXAMPLES: &str = "\
 Examples:
+  affiant new ts my-app                       a TypeScript project to start from
   affiant sandbox --app examples/logging      a service on https://127.0.0.1:8000 in a second
   affiant node --config node.json             a node, from CCF's node configuration
   affiant ledger verify ledger/               check every entry, root and signature of a ledger
@@ -41,6 +44,8 @@ pub(crate) struct Cli {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Make a project to start from.
+    New(NewArgs),
     /// Start a one-node service with an app, for development.
     Sandbox(Box<SandboxArgs>),
     /// Start a node from a CCF node configuration.
@@ -51,6 +56,35 @@ pub(crate) enum Command {
     Receipt(ReceiptArgs),
     /// Print a shell completion script.
     Completions(CompletionsArgs),
+}
+
+const NEW_HELP: &str = "\
+The project has three endpoints, unit tests and a README with the next commands; it needs Node.js and npm.
+A js project is served as it lies there, a ts project is built first.
+
+Examples:
+  affiant new ts my-app
+  affiant new js .
+
+Exit codes: 0 made, 1 the directory is not empty or cannot be written, 2 wrong usage.";
+
+/// `affiant new`.
+#[derive(Debug, Args)]
+#[command(after_help = NEW_HELP)]
+pub(crate) struct NewArgs {
+    /// The language
+    pub(crate) kind: ProjectKind,
+    /// Where to make it: a new or empty directory
+    pub(crate) dir: PathBuf,
+}
+
+/// Languages with a template.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ProjectKind {
+    /// JavaScript.
+    Js,
+    /// TypeScript.
+    Ts,
 }
 
 const COMPLETIONS_HELP: &str = "\

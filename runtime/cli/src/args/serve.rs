@@ -22,6 +22,7 @@ Examples:
   affiant sandbox --app examples/logging
   affiant sandbox --app dist --node local://127.0.0.1:8443 --initial-user-count 2
   affiant sandbox --app examples/logging --resume
+  affiant sandbox --app . --watch
   affiant sandbox --app examples/logging --node local://127.0.0.1:0     any free port
 
 Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 could not start or had to stop, 2 wrong usage.";
@@ -30,15 +31,21 @@ Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 could not start or had to stop, 2 
 #[derive(Debug, Args)]
 #[command(after_help = SANDBOX_HELP)]
 pub(crate) struct SandboxArgs {
-    /// The app: a directory with app.json and src/, or a bundle.json
+    /// The app: a directory with app.json and src/, a bundle.json, or a proposal with set_js_app
     #[arg(long, alias = "js-app-bundle", value_name = "DIR", required = true)]
     pub(crate) app: PathBuf,
     /// Where to listen: local://HOST:PORT, port 0 for any free port [default: local://127.0.0.1:8000]
     #[arg(short, long, value_name = "URL", action = ArgAction::Append)]
     pub(crate) node: Vec<String>,
+    /// Serve changes of the app's files as they are saved
+    #[arg(long)]
+    pub(crate) watch: bool,
     /// Users to make: user0, user1, ...
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) initial_user_count: u16,
+    /// What the service knows about users, as JSON: {"user0": {"role": "clerk"}, "user1": ...}
+    #[arg(long, value_name = "FILE")]
+    pub(crate) user_data: Option<PathBuf>,
     /// Members to make: member0, member1, ...
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) initial_member_count: u16,
@@ -116,7 +123,7 @@ FILE is CCF's node configuration (JSON). A launcher written for CCF may start th
 `affiant --config FILE` means `affiant node --config FILE`. The log goes to standard output.
 
 Beyond CCF, the configuration may hold an object \"affiant\":
-  \"app_directory\"      an app to deploy when the service is new: a directory or bundle.json (--app)
+  \"app_directory\"      an app to deploy when the service is new, as --app
   \"open_service\"       true: a new service opens at once, without a vote of its members (--open)
   \"resume_if_present\"  true: continue the service in the ledger directory if there is one
   \"state_directory\"    the node's own records, beside the ledger directory
@@ -149,7 +156,7 @@ pub(crate) struct NodeArgs {
     /// Check the configuration and exit; nothing is written or started
     #[arg(long)]
     pub(crate) check: bool,
-    /// Deploy this app when the service is new: a directory or a bundle.json
+    /// Deploy this app when the service is new: a directory, a bundle.json or a proposal
     #[arg(long, value_name = "DIR")]
     pub(crate) app: Option<PathBuf>,
     /// Open a new service at once, without a vote of its members

@@ -78,7 +78,7 @@ fn serve(arguments: &NodeArgs, plan: Plan, signals: &Signals) -> Result<u8, Fail
     let ignore_first_sigterm = plan.configuration.ignore_first_sigterm;
     let app = load_app(arguments, &plan)?;
     let host = Host::start(plan, app, signals).map_err(|error| failure(&error))?;
-    host.run_until(signals, ignore_first_sigterm).map_err(|error| failure(&error))?;
+    host.run_until(signals, ignore_first_sigterm, |_| ()).map_err(|error| failure(&error))?;
     host.stop().map_err(|error| failure(&error))?;
     Ok(exit::SUCCESS)
 }

@@ -8,6 +8,8 @@
 mod address;
 mod announce;
 mod identities;
+mod user_data;
+mod watch;
 mod workspace;
 
 use std::net::TcpListener;
@@ -23,6 +25,8 @@ use crate::host::{self, Host, Plan};
 use crate::output::{Output, count};
 use crate::signals::Signals;
 use address::NodeAddress;
+use user_data::UserData;
+use watch::Watch;
 use workspace::{Workspace, write_whole};
 
 const PUBLIC: u32 = 0o644;
@@ -40,7 +44,11 @@ pub(crate) fn run(arguments: &SandboxArgs) -> Result<u8, Failure> {
     for option in arguments.without_effect() {
         output.line(format!("Note: {option} has no effect here."));
     }
+    if arguments.resume && arguments.user_data.is_some() {
+        output.line("Note: --user-data has no effect on a service that is resumed.");
+    }
     let manner = manner(arguments);
+    let mut watch = arguments.watch.then(|| Watch::new(&arguments.app));
     let app = load_app(arguments, &manner).map_err(failed)?;
     let workspace = Workspace::new(arguments.workspace.clone());
     if arguments.resume {
@@ -48,7 +56,8 @@ pub(crate) fn run(arguments: &SandboxArgs) -> Result<u8, Failure> {
     }
     require_free(&address).map_err(failed)?;
     let _held = workspace.hold().map_err(failed)?;
-    let mut plan = prepare(arguments, &address, &workspace, manner, &mut output).map_err(failed)?;
+    let mut plan =
+        prepare(arguments, &address, &workspace, manner.clone(), &mut output).map_err(failed)?;
     plan.redeploy = true;
     let endpoints = app.endpoints().to_vec();
     let host = Host::start(plan, Some(app), &signals)
@@ -60,7 +69,11 @@ pub(crate) fn run(arguments: &SandboxArgs) -> Result<u8, Failure> {
     }
     announce_end(&mut output, arguments, &workspace, &base, began);
     output.flush();
-    let outcome = host.run_until(&signals, false);
+    let outcome = host.run_until(&signals, false, |host| {
+        if watch.as_mut().is_some_and(Watch::due) {
+            reload(host, arguments, &manner, &mut output);
+        }
+    });
     output.line("");
     match outcome.and_then(|_| host.stop()) {
         Ok(()) => {
@@ -89,6 +102,30 @@ fn load_app(arguments: &SandboxArgs, manner: &Manner) -> Result<App, String> {
         return Ok(app);
     }
     Err(format!("{} cannot run:\n  {}", arguments.app.display(), app.warnings.join("\n  ")))
+}
+
+/// Loads the app again and puts it in the place of the running one; if it has a fault, says so and
+/// leaves the running one.
+fn reload(host: &Host, arguments: &SandboxArgs, manner: &Manner, output: &mut Output) {
+    let began = Instant::now();
+    let path = arguments.app.display();
+    let replaced = load_app(arguments, manner).and_then(|app| {
+        let endpoints = count(app.endpoints().len() as u64, "endpoint", "endpoints");
+        let txid = host.replace(app).map_err(|error| error.to_string())?;
+        Ok((txid, endpoints))
+    });
+    output.line(match replaced {
+        Ok((Some(txid), endpoints)) => format!(
+            "Reloaded {path}: {endpoints}, transaction {txid}, {} ms.",
+            began.elapsed().as_millis()
+        ),
+        Ok((None, _)) => format!("{path} is the app that is served."),
+        Err(fault) => format!(
+            "{fault}\nNot reloaded: the app from before is served on. Mend the file and save it; it \
+             is then loaded again."
+        ),
+    });
+    output.flush();
 }
 
 /// Before anything is removed: somebody may be using the address, perhaps another sandbox.
@@ -122,6 +159,7 @@ fn prepare(
     let mut users = Vec::new();
     let mut members = Vec::new();
     if !arguments.resume {
+        let data = UserData::read(arguments.user_data.as_deref())?;
         if workspace.start_fresh()? {
             output.line(format!(
                 "Cleared the previous sandbox in {}.",
@@ -137,9 +175,9 @@ fn prepare(
                 "encryption_public_key_file": file("enc_pubk"),
             }));
         }
-        for number in 0..arguments.initial_user_count {
+        for number in 0..arguments.initial_user_count.max(data.user_count()) {
             let certificate_pem = identities::make_user(workspace, &format!("user{number}"))?;
-            users.push(NewUser { certificate_pem, ..NewUser::default() });
+            users.push(NewUser { certificate_pem, user_data: data.of(number) });
         }
     }
     let configuration = configuration(arguments, address, workspace, members);
@@ -276,6 +314,10 @@ fn announce_end(
     ));
     output.line("");
     output.line(format!("Ready after {} ms. Press Ctrl+C to stop.", began.elapsed().as_millis()));
+    if arguments.watch {
+        output
+            .line(format!("Changes of {} are served as they are saved.", arguments.app.display()));
+    }
     if !arguments.verbose {
         output.line("(--verbose shows the node's log.)");
     }
