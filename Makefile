@@ -9,7 +9,7 @@ TRANSACTIONS ?= 20000
 
 SHELL := /bin/bash
 
-.PHONY: help setup build release demo test lint unit simulate kill conformance load bench docs
+.PHONY: help setup setup-js build release demo test lint unit simulate kill conformance examples-js load bench docs
 
 help:
 	@echo "make demo         build, start a node with the logging example, send requests, verify a receipt"
@@ -19,11 +19,16 @@ help:
 	@echo "make simulate     the simulator: SEEDS=$(SEEDS) seeds, and the mutants that prove it bites"
 	@echo "make kill         kill -9 under load, KILLS=$(KILLS) cycles"
 	@echo "make conformance  Microsoft's ccf packages 7.0.22 and 6.0.28 verify our ledger and receipts"
+	@echo "make examples-js  the TypeScript examples and the projects of affiant new, built by npm and served"
 	@echo "make load         whole-node load figures (not part of make test)"
 	@echo "make bench        micro-benchmarks (not part of make test)"
 
 setup:
 	@scripts/setup.sh
+
+# Beside the above: Node.js and npm.
+setup-js:
+	@scripts/setup.sh node
 
 build: setup
 	$(CARGO) build --release --locked -p affiant-cli
@@ -35,7 +40,7 @@ release: setup
 demo: build
 	@scripts/demo.sh
 
-test: lint unit simulate kill conformance
+test: lint unit simulate kill conformance examples-js
 	@echo "all tests passed"
 
 lint: setup
@@ -53,6 +58,9 @@ kill: release
 
 conformance: release
 	@runtime/tests/conformance/run.sh $(TRANSACTIONS)
+
+examples-js: setup-js release
+	@scripts/examples-js.sh
 
 load: release
 	target/release/affiant-load

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Checks for what the build and the tests need, and installs what is missing: as root with apt, else
 # it prints the one command to run.
+#   usage: setup.sh [node]    with `node`: also what the JavaScript examples need
 set -euo pipefail
 
 missing=()
@@ -12,6 +13,10 @@ need make make
 need curl curl
 need python3 python3
 python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing+=(python3-venv)
+if [ "${1:-}" = node ]; then
+    need node nodejs
+    need npm npm
+fi
 
 if [ "${#missing[@]}" -gt 0 ]; then
     install="apt-get install -y --no-install-recommends ${missing[*]}"
@@ -27,6 +32,11 @@ if [ "${#missing[@]}" -gt 0 ]; then
     echo "setup: installing ${missing[*]}"
     apt-get update -qq
     DEBIAN_FRONTEND=noninteractive $install -qq >/dev/null
+fi
+
+if [ "${1:-}" = node ] && [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 18 ]; then
+    echo "setup: Node.js $(node --version) is too old for the JavaScript examples: 18 or newer is needed." >&2
+    exit 1
 fi
 
 if ! command -v cargo >/dev/null 2>&1; then
