@@ -110,7 +110,6 @@ fn call_once(
     store: &Arc<Store>,
 ) {
     let mut tx = store.begin();
-    let mut call =
-        Call { endpoint_index: 0, endpoint, request, tx: &mut tx, store, apply_writes: None };
+    let mut call = Call::new(0, endpoint, request, &mut tx, store);
     worker.call(&mut call).unwrap();
 }

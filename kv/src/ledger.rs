@@ -14,6 +14,6 @@ mod tail;
 mod writer;
 
 pub use index::LedgerIndex;
-pub use reader::{LedgerReader, SignatureEntry};
+pub use reader::{CommittedEntry, EntryWrites, LedgerReader, SignatureEntry};
 pub(crate) use recover::{Bounds, Found, recover};
 pub(crate) use writer::Writer;

@@ -27,7 +27,7 @@ pub use commit::{CommitOutcome, Committer, SealedQueue};
 pub use disk::{Disk, DiskError, DiskResult, MemDisk, RealDisk};
 pub use error::KvError;
 pub use key::Key;
-pub use ledger::{LedgerIndex, LedgerReader, SignatureEntry};
+pub use ledger::{CommittedEntry, EntryWrites, LedgerIndex, LedgerReader, SignatureEntry};
 pub use map::Value;
 pub use name::{Category, MapName};
 pub use replica::{

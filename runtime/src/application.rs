@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::admin::{BUILT_IN, BuiltIn};
 use crate::auth::{Admission, PolicyTable};
 use crate::bundle::BundleError;
-use crate::endpoint::{Endpoint, EndpointOptions};
+use crate::endpoint::{Endpoint, EndpointOptions, Mode};
 use crate::frontend::Frontend;
 use crate::limits::{ENDPOINTS_COUNT_MAX, INLINE_RUN_NS_MAX, INLINE_RUN_NS_RETURN};
 use crate::metrics::{Metrics, RouteMetrics};
@@ -43,6 +43,7 @@ impl Entry {
     /// Whether the handler runs on an executor thread.
     pub(crate) fn is_slow(&self) -> bool {
         matches!(self.handler, Handler::BuiltIn(built_in) if built_in.blocking)
+            || self.endpoint.options.mode == Mode::Historical
             || self.pace.slow.load(Ordering::Relaxed)
     }
 

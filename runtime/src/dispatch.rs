@@ -26,6 +26,7 @@ use crate::clock::unix_seconds;
 use crate::endpoint::{Mode, Respond};
 use crate::executor::Executors;
 use crate::frontend::{AppError, Call};
+use crate::historical::HistoricalNamespace;
 use crate::limits::{
     COMMIT_ATTEMPTS_MAX, COMMIT_WAIT_MS_DEFAULT, COMMIT_WAIT_MS_MAX, RETRY_AFTER_S,
 };
@@ -291,10 +292,16 @@ impl Host {
         request: &Request,
         tx: &mut Tx,
     ) -> (Response, bool) {
-        if entry.endpoint.options.mode == Mode::Historical {
-            let message = "This node does not serve historical endpoints yet.";
-            return (odata::error(501, odata::NOT_IMPLEMENTED, message), false);
-        }
+        let historical_state = match entry.endpoint.options.mode {
+            Mode::Historical => match self.node.state_for(request) {
+                Ok(state) => Some(state),
+                Err(response) => {
+                    let keep = response.is_success();
+                    return (*response, keep);
+                }
+            },
+            _ => None,
+        };
         let mut apply_writes = None;
         let result = match &entry.handler {
             Handler::BuiltIn(built_in) => {
@@ -310,6 +317,12 @@ impl Host {
                     tx,
                     store: self.node.store(),
                     apply_writes: None,
+                    historical: Some(self.node.historical()),
+                    namespace: HistoricalNamespace {
+                        application: application.id,
+                        frontend: *frontend,
+                    },
+                    historical_state: historical_state.as_ref(),
                 };
                 let ended = catch_unwind(AssertUnwindSafe(|| {
                     workers::with(application, *frontend, |worker| worker.call(&mut call))
@@ -447,7 +460,7 @@ fn checked(entry: &Entry, response: Response, tx: &Tx) -> Response {
         let message = format!("The handler returned the status {}.", response.status);
         return odata::error(500, odata::INTERNAL_ERROR, &message);
     }
-    if entry.endpoint.options.mode == Mode::ReadOnly && tx.has_writes() {
+    if entry.endpoint.options.mode != Mode::ReadWrite && tx.has_writes() {
         let message = "The handler wrote, but its endpoint is declared read-only.";
         return odata::error(500, odata::INTERNAL_ERROR, message);
     }

@@ -89,6 +89,13 @@ impl EndpointOptions {
         self
     }
 
+    /// The same, for one past transaction, which the request names; reading only.
+    #[must_use]
+    pub fn historical(mut self) -> Self {
+        self.mode = Mode::Historical;
+        self
+    }
+
     /// The same, answering at another time.
     #[must_use]
     pub fn respond(mut self, respond: Respond) -> Self {

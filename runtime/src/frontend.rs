@@ -9,11 +9,15 @@
 
 use core::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use affiant_kv::{KvError, Store, Tx};
 use serde_json::Value as Json;
 
 use crate::endpoint::Endpoint;
+use crate::historical::{
+    HistoricalCache, HistoricalError, HistoricalNamespace, HistoricalState, HistoricalStates,
+};
 use crate::request::{Request, Response};
 
 /// A loaded application in one language.
@@ -65,6 +69,56 @@ pub struct Call<'a> {
     /// Set by the handler: keep (or drop) the writes whatever the status
     /// (`ccf.rpc.setApplyWrites`). Survives an exception, as in CCF.
     pub apply_writes: Option<bool>,
+    /// Past transactions; `None` where there is no node, as in a front end's own tests.
+    pub historical: Option<&'a Arc<HistoricalCache>>,
+    /// Where this front end's handles of past transactions are.
+    pub namespace: HistoricalNamespace,
+    /// In [`crate::Mode::Historical`], the transaction that the request names; otherwise `None`.
+    pub historical_state: Option<&'a Arc<HistoricalState>>,
+}
+
+impl<'a> Call<'a> {
+    /// A call without a node behind it, for those who call a front end directly, such as its tests.
+    pub fn new(
+        endpoint_index: usize,
+        endpoint: &'a Endpoint,
+        request: &'a Request,
+        tx: &'a mut Tx,
+        store: &'a Arc<Store>,
+    ) -> Self {
+        Self {
+            endpoint_index,
+            endpoint,
+            request,
+            tx,
+            store,
+            apply_writes: None,
+            historical: None,
+            namespace: HistoricalNamespace::HOST,
+            historical_state: None,
+        }
+    }
+
+    /// Past transactions from `first` to `last`, both included, by a handle that the application
+    /// chooses; see [`HistoricalCache::state_range`].
+    ///
+    /// # Errors
+    /// As [`HistoricalCache::state_range`].
+    pub fn state_range(
+        &self,
+        handle: u64,
+        first: u64,
+        last: u64,
+        expiry: Duration,
+    ) -> Result<Option<HistoricalStates>, HistoricalError> {
+        let cache = self.historical.ok_or(HistoricalError::Unavailable)?;
+        cache.state_range(self.namespace, handle, first, last, expiry)
+    }
+
+    /// Drops what a handle of this front end holds; whether it held anything.
+    pub fn drop_cached_states(&self, handle: u64) -> bool {
+        self.historical.is_some_and(|cache| cache.drop_cached_states(self.namespace, handle))
+    }
 }
 
 /// Why a handler gave no response. Becomes an OData error body (reference B.6).
@@ -120,5 +174,12 @@ impl From<KvError> for AppError {
             }
             other => Self::internal(other.to_string()),
         }
+    }
+}
+
+/// A range that the application may not have, or that cannot be read, is no fault of the client.
+impl From<HistoricalError> for AppError {
+    fn from(error: HistoricalError) -> Self {
+        Self::internal(format!("Failed to get state range: {error}."))
     }
 }

@@ -15,6 +15,7 @@ mod error;
 mod executor;
 mod frontend;
 mod genesis;
+mod historical;
 mod http;
 pub mod limits;
 pub mod log;
@@ -47,6 +48,9 @@ pub use endpoint::{AuthnPolicy, Endpoint, EndpointOptions, Mode, Redirection, Re
 pub use error::{RuntimeError, RuntimeResult};
 pub use frontend::{AppError, Call, Frontend, FrontendWorker};
 pub use genesis::{CREATE_TXID, NewMember, add_member, set_member_active, set_user, store_bundle};
+pub use historical::{
+    HistoricalCache, HistoricalError, HistoricalNamespace, HistoricalState, HistoricalStates,
+};
 pub use http::{Listener, Protocols};
 pub use native::{NativeFrontend, NativeHandler};
 pub use node::{

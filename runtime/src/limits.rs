@@ -118,3 +118,25 @@ pub const RSA_BITS_MAX: usize = 8_192;
 pub const PEM_BYTES_MAX: usize = 64 << 10;
 /// Characters of one member of a JWK: the modulus of the largest RSA key, and slack.
 pub const JWK_MEMBER_CHARS_MAX: usize = 2_048;
+
+/// Default bound on the memory of past transactions that are kept, in bytes
+/// (`historical_cache_soft_limit`).
+pub const HISTORICAL_BYTES_MAX_DEFAULT: usize = 512 << 20;
+/// Entries of one range of past transactions.
+pub const HISTORICAL_ENTRIES_COUNT_MAX: u64 = 10_000;
+/// Handles of past transactions in one namespace; beyond it the least recently used goes.
+pub const HISTORICAL_HANDLES_COUNT_MAX: usize = 1_000;
+/// Handles of past transactions in all namespaces, likewise.
+pub const HISTORICAL_SLOTS_COUNT_MAX: usize = 4_000;
+/// Longest time for which past transactions are kept after they were last asked for, in milliseconds.
+pub const HISTORICAL_EXPIRY_MS_MAX: u64 = 86_400_000;
+/// The same time where nobody names one, in seconds.
+pub const HISTORICAL_EXPIRY_S_DEFAULT: u64 = 1_800;
+/// Entries loaded before the next range has its turn.
+pub const HISTORICAL_PIECE_COUNT_MAX: u64 = 128;
+/// Signatures that the loader remembers to have verified.
+pub const HISTORICAL_ROOTS_COUNT_MAX: usize = 256;
+/// Time for which a request waits for the past transaction it names, in milliseconds.
+pub const HISTORICAL_WAIT_MS: u64 = 100;
+/// How often expired past transactions are dropped while nothing is loaded, in milliseconds.
+pub const HISTORICAL_SWEEP_MS: u64 = 1_000;

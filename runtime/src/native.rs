@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use affiant_kv::Tx;
-
 use crate::endpoint::{Endpoint, EndpointOptions};
 use crate::frontend::{AppError, Call, Frontend, FrontendWorker};
-use crate::request::{Request, Response};
+use crate::request::Response;
 
 /// A native handler. It runs again when its transaction conflicts, so it must depend on the request
 /// and on what it reads from the transaction only.
-pub type NativeHandler = Arc<dyn Fn(&Request, &mut Tx) -> Result<Response, AppError> + Send + Sync>;
+pub type NativeHandler = Arc<dyn Fn(&mut Call<'_>) -> Result<Response, AppError> + Send + Sync>;
 
 /// The front end of Rust closures.
 #[derive(Default)]
@@ -67,7 +65,7 @@ struct NativeWorker(Arc<Vec<NativeHandler>>);
 impl FrontendWorker for NativeWorker {
     fn call(&mut self, call: &mut Call<'_>) -> Result<Response, AppError> {
         match self.0.get(call.endpoint_index) {
-            Some(handler) => handler(call.request, call.tx),
+            Some(handler) => handler(call),
             None => Err(AppError::internal("This endpoint has no handler.")),
         }
     }

@@ -33,7 +33,7 @@ use crate::dispatch::{Host, Session};
 use crate::endpoint::EndpointOptions;
 use crate::error::{RuntimeError, RuntimeResult};
 use crate::executor::Executors;
-use crate::frontend::{AppError, Frontend};
+use crate::frontend::{AppError, Call, Frontend};
 use crate::http::{Bound, Identities, Listener, Prepared, Protocols, Server};
 use crate::limits::EXECUTOR_THREADS_DEFAULT;
 use crate::log_info;
@@ -69,11 +69,24 @@ impl RuntimeBuilder {
     /// Adds an endpoint written in Rust. Its handler runs again when its transaction conflicts.
     #[must_use]
     pub fn endpoint(
-        mut self,
+        self,
         method: &str,
         path: &str,
         options: EndpointOptions,
         handler: impl Fn(&Request, &mut Tx) -> Result<Response, AppError> + Send + Sync + 'static,
+    ) -> Self {
+        self.endpoint_with_call(method, path, options, move |call| handler(call.request, call.tx))
+    }
+
+    /// As [`Self::endpoint`], for a handler that needs more than request and transaction: past
+    /// transactions, consensus, the fate of its writes.
+    #[must_use]
+    pub fn endpoint_with_call(
+        mut self,
+        method: &str,
+        path: &str,
+        options: EndpointOptions,
+        handler: impl Fn(&mut Call<'_>) -> Result<Response, AppError> + Send + Sync + 'static,
     ) -> Self {
         self.native.add(method, path, options, Arc::new(handler));
         self

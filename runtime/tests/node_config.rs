@@ -54,6 +54,7 @@ fn sample() -> Json {
         "ignore_first_sigterm": true,
         "idle_connection_timeout": "30s",
         "tick_interval": "1ms",
+        "historical_cache_soft_limit": "64MB",
         "affiant": {"open_service": true, "sealing": {"kind": "insecure-file", "key_file": "k"}}
     })
 }
@@ -94,6 +95,7 @@ fn a_whole_configuration_is_understood() {
     assert_eq!(settings.ledger_directory_configured, "somewhere/main.ledger");
     assert_eq!(settings.state_directory, "main.ledger.affiant");
     assert_eq!(settings.chunk_bytes, 20 << 10);
+    assert_eq!(settings.historical_bytes_max, 64 << 20);
     assert_eq!((settings.signature_entries_max, settings.signature_delay_ms), (100, 50));
     assert_eq!(settings.node_certificate_validity_days, 90);
     assert!(settings.service.open);

@@ -64,14 +64,13 @@ fn threads_have_their_own_interpreters() {
                 for count in 1..=300 {
                     for (index, expected) in [json!([1, 20, 8]), json!(count)].iter().enumerate() {
                         let mut tx = store.begin();
-                        let mut call = Call {
-                            endpoint_index: index,
-                            endpoint: &frontend.endpoints()[index],
-                            request: &request,
-                            tx: &mut tx,
-                            store: &store,
-                            apply_writes: None,
-                        };
+                        let mut call = Call::new(
+                            index,
+                            &frontend.endpoints()[index],
+                            &request,
+                            &mut tx,
+                            &store,
+                        );
                         let response = worker.call(&mut call).unwrap();
                         let body: serde_json::Value =
                             serde_json::from_slice(&response.body).unwrap();

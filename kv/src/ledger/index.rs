@@ -67,6 +67,16 @@ pub(crate) enum Location {
     Completed(CompletedChunk),
 }
 
+impl Location {
+    /// The first seqno of the chunk.
+    pub(crate) const fn chunk(&self) -> u64 {
+        match self {
+            Self::Open { first, .. } => *first,
+            Self::Completed(chunk) => chunk.first,
+        }
+    }
+}
+
 impl LedgerIndex {
     /// The newest committed signature; everything at or below it can be read.
     #[must_use]
@@ -117,6 +127,15 @@ impl LedgerIndex {
         let positions = open.positions.clone();
         state.closing.push_back(open);
         (chunk, positions)
+    }
+
+    /// Where the entries end, summed over the chunks from the one that begins at `from` up to the one
+    /// that begins at `to`, without the latter; in bytes.
+    pub(crate) fn bytes_between(&self, from: u64, to: u64) -> u64 {
+        let state = self.state.read();
+        let first = state.chunks.partition_point(|chunk| chunk.first < from);
+        let ends = state.chunks.iter().skip(first).take_while(|chunk| chunk.first < to);
+        ends.map(|chunk| u64::from(chunk.end)).sum()
     }
 
     /// Where the entry at `seqno` lies, if it is committed.

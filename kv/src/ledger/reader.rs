@@ -5,6 +5,7 @@
 //! * What is read is checked before it is used: an entry by its own numbers, a receipt by its root.
 //! * A receipt costs a bounded number of reads: the entry, its positions, and the entries up to the
 //!   next signature, whose tree table holds every leaf since the signature before.
+//! * Every read takes a bounded window of one chunk, or a single entry where that is larger.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,11 +17,15 @@ use affiant_proof::entry::EntryView;
 use affiant_proof::merkle::{MerklePath, Tree};
 use affiant_proof::{ProofError, TxId};
 
+use super::check::{self, Names, Refusal};
 use super::index::{CompletedChunk, LedgerIndex, Location};
 use crate::disk::{Disk, DiskResult};
 use crate::error::KvError;
 use crate::history;
+use crate::key::Key;
 use crate::limits::{READER_SIGNATURES_MAX, READER_WINDOW_BYTES};
+use crate::map::Value;
+use crate::name::MapName;
 use crate::replica::{ReceiptParts, SignedRoot};
 use crate::seal::Sealer;
 use crate::sidecar::join;
@@ -34,6 +39,25 @@ pub struct SignatureEntry {
     pub tree: Arc<[u8]>,
 }
 
+/// What one entry did to one map: keys, ascending, and their new values; `None` for a removal.
+pub type EntryWrites = Vec<(Key, Option<Value>)>;
+
+/// One committed transaction as the ledger holds it: authenticated and opened by the ledger secret of
+/// its seqno, with a receipt whose path leads to the root that the signature entry holds. Whether the
+/// signature over that root is a node's of this service is for who knows the service's certificate.
+// No Debug: it holds private data.
+#[derive(Clone)]
+pub struct CommittedEntry {
+    /// The transaction.
+    pub txid: TxId,
+    /// Bytes of the entry in the ledger.
+    pub ledger_bytes: u64,
+    /// What it wrote, by map: public maps first, then private ones, both in the order of the ledger.
+    pub maps: Vec<(MapName, EntryWrites)>,
+    /// What its receipt is made of.
+    pub receipt: ReceiptParts,
+}
+
 /// Reads committed entries and cuts receipts; one per thread that reads.
 pub struct LedgerReader {
     disk: Box<dyn Disk>,
@@ -42,6 +66,43 @@ pub struct LedgerReader {
     sealer: Arc<dyn Sealer>,
     /// Recently used signatures, newest last.
     signatures: VecDeque<Cached>,
+    names: Names,
+}
+
+/// Bytes of one chunk from the start of an entry on: at least one whole entry, the last may be cut.
+struct Window {
+    path: String,
+    /// Offset in the file.
+    from: u32,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    /// The whole entries, which are those from `seqno` on, each with its offset in the file.
+    fn entries(
+        &self,
+        mut seqno: u64,
+    ) -> impl Iterator<Item = Result<(u32, EntryView<'_>), KvError>> {
+        let mut at = 0;
+        core::iter::from_fn(move || {
+            let rest = self.bytes.get(at..).filter(|rest| !rest.is_empty())?;
+            let offset = self.from + at as u32;
+            match EntryView::parse(rest) {
+                Ok((entry, size)) if entry.txid().seqno == seqno => {
+                    at += size;
+                    seqno += 1;
+                    Some(Ok((offset, entry)))
+                }
+                Ok(_) => {
+                    let reason = "the entry that is expected here is not the one found";
+                    Some(Err(damaged(&self.path, offset, reason)))
+                }
+                // Cut by the end of the window; what is really wrong shows in the next one.
+                Err(_) if at > 0 => None,
+                Err(error) => Some(Err(damaged(&self.path, offset, &error.to_string()))),
+            }
+        })
+    }
 }
 
 /// A signature, and the first seqno that it is known to be the next signature of.
@@ -71,7 +132,83 @@ impl LedgerReader {
         index: Arc<LedgerIndex>,
         sealer: Arc<dyn Sealer>,
     ) -> Self {
-        Self { disk, dir: ledger_dir.to_owned(), index, sealer, signatures: VecDeque::new() }
+        Self {
+            disk,
+            dir: ledger_dir.to_owned(),
+            index,
+            sealer,
+            signatures: VecDeque::new(),
+            names: Names::default(),
+        }
+    }
+
+    /// The newest committed signature; everything at or below it can be read.
+    #[must_use]
+    pub fn committed(&self) -> u64 {
+        self.index.committed()
+    }
+
+    /// The bytes that the entries from `first` to `last` take in the ledger; `None` if they are not all
+    /// committed. Costs two reads.
+    ///
+    /// # Errors
+    /// As the disk says, or what was read is damaged.
+    pub fn span_bytes(&self, first: u64, last: u64) -> Result<Option<u64>, KvError> {
+        let (Some(start), Some(end)) = (self.index.locate(first), self.index.locate(last)) else {
+            return Ok(None);
+        };
+        if first > last {
+            return Ok(Some(0));
+        }
+        let (_, from, _) = self.bounds(start, first)?;
+        let (_, _, to) = self.bounds(end, last)?;
+        let before = self.index.bytes_between(start.chunk(), end.chunk());
+        Ok(Some((before + u64::from(to)).saturating_sub(u64::from(from))))
+    }
+
+    /// Consecutive entries from `first` on: those up to `last` that lie within a window of one chunk,
+    /// at least one; none if `first` is not committed.
+    ///
+    /// # Errors
+    /// As the disk says; an entry does not authenticate; its leaf is not under the next root.
+    pub fn entries(&mut self, first: u64, last: u64) -> Result<Vec<CommittedEntry>, KvError> {
+        let mut found = Vec::new();
+        let Some(window) = self.window(first)? else { return Ok(found) };
+        for (seqno, entry) in (first..=last).zip(window.entries(first)) {
+            let (offset, entry) = entry?;
+            let checked = check::check(entry.bytes(), seqno, &*self.sealer, &mut self.names)
+                .map_err(|(Refusal::NotAuthentic(why) | Refusal::Wrong(why))| {
+                    damaged(&window.path, offset, &why)
+                })?;
+            let Some(receipt) = self.receipt_of(&entry)? else { break };
+            found.push(CommittedEntry {
+                txid: checked.txid,
+                ledger_bytes: entry.bytes().len() as u64,
+                maps: checked
+                    .writes
+                    .into_iter()
+                    .map(|map| (map.name, ascending(map.writes)))
+                    .collect(),
+                receipt,
+            });
+        }
+        Ok(found)
+    }
+
+    /// A window that begins with the entry at `seqno`; `None` if that is not committed.
+    fn window(&self, seqno: u64) -> Result<Option<Window>, KvError> {
+        let Some(location) = self.index.locate(seqno) else { return Ok(None) };
+        let (path, from, to) = self.bounds(location, seqno)?;
+        let end = match location {
+            Location::Open { first, .. } => self.end_of_open(first).unwrap_or(to),
+            Location::Completed(chunk) => chunk.end,
+        };
+        let to = to.max(end.min(from.saturating_add(READER_WINDOW_BYTES as u32)));
+        let bytes = match location {
+            Location::Open { first, .. } => self.read_open(first, from, to)?,
+            Location::Completed(chunk) => self.read_completed(chunk, from, to)?,
+        };
+        Ok(Some(Window { path, from, bytes }))
     }
 
     /// The bytes of the entry at `seqno`; `None` if it is not committed.
@@ -137,9 +274,14 @@ impl LedgerReader {
     pub fn receipt(&mut self, seqno: u64) -> Result<Option<ReceiptParts>, KvError> {
         let Some(bytes) = self.entry(seqno)? else { return Ok(None) };
         let (entry, _) = EntryView::parse(&bytes).map_err(|error| self.refused(seqno, &error))?;
+        self.receipt_of(&entry)
+    }
+
+    fn receipt_of(&mut self, entry: &EntryView<'_>) -> Result<Option<ReceiptParts>, KvError> {
         let txid = entry.txid();
+        let seqno = txid.seqno;
         if let Some(own) =
-            history::parse_signature(&entry).map_err(|error| self.refused(seqno, &error))?
+            history::parse_signature(entry).map_err(|error| self.refused(seqno, &error))?
         {
             let signed_root = own.signed_root;
             return Ok(Some(ReceiptParts { txid, proof: None, signed_root }));
@@ -163,44 +305,14 @@ impl LedgerReader {
 
     /// The first committed signature at or after `seqno`.
     fn find_signature(&mut self, mut seqno: u64) -> Result<Option<SignatureEntry>, KvError> {
-        while let Some(location) = self.index.locate(seqno) {
-            let (path, from, _) = self.bounds(location, seqno)?;
-            let (end, last) = match location {
-                Location::Open { first, to, .. } => (self.end_of_open(first).unwrap_or(to), None),
-                Location::Completed(chunk) => (chunk.end, Some(chunk.last)),
-            };
-            let to = end.min(from.saturating_add(READER_WINDOW_BYTES as u32));
-            let window = match location {
-                Location::Open { first, .. } => self.read_open(first, from, to)?,
-                Location::Completed(chunk) => self.read_completed(chunk, from, to)?,
-            };
-            let mut at = 0;
-            let start = seqno;
-            while let Ok((entry, size)) = EntryView::parse(window.get(at..).unwrap_or_default()) {
-                if entry.txid().seqno != seqno {
-                    let offset = from + at as u32;
-                    return Err(damaged(&path, offset, "its seqno is not the one expected here"));
-                }
+        while let Some(window) = self.window(seqno)? {
+            for entry in window.entries(seqno) {
+                let (offset, entry) = entry?;
                 let signature = history::parse_signature(&entry);
-                match signature.map_err(|why| damaged(&path, from + at as u32, &why))? {
+                match signature.map_err(|why| damaged(&window.path, offset, &why))? {
                     Some(signature) => return Ok(Some(signature)),
                     None => seqno += 1,
                 }
-                at += size;
-                if last.is_some_and(|last| seqno > last) {
-                    break;
-                }
-            }
-            if seqno == start {
-                // Larger than the window: read it by itself.
-                let Some(bytes) = self.entry(seqno)? else { return Ok(None) };
-                let parsed = EntryView::parse(&bytes).map_err(|error| error.to_string());
-                let (entry, _) = parsed.map_err(|why| damaged(&path, from, &why))?;
-                let signature = history::parse_signature(&entry);
-                if let Some(found) = signature.map_err(|why| damaged(&path, from, &why))? {
-                    return Ok(Some(found));
-                }
-                seqno += 1;
             }
         }
         Ok(None)
@@ -295,6 +407,12 @@ impl LedgerReader {
         let entry = EntryView::parse(&bytes).map_err(|error| self.refused(seqno, &error))?;
         Ok(Some(entry.0.txid()))
     }
+}
+
+/// Our own entries are in this order already.
+fn ascending(mut writes: EntryWrites) -> EntryWrites {
+    writes.sort_by(|(a, _), (b, _)| a.cmp(b));
+    writes
 }
 
 fn damaged(file: &str, offset: u32, reason: &str) -> KvError {

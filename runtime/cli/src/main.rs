@@ -1,4 +1,5 @@
-//! `affiant`: projects to start from, a development service, a node, and the checkers of ledgers and receipts.
+//! `affiant`: projects to start from, a development service, a node, and the checkers of
+//! ledgers and receipts.
 //!
 //! This file only routes: each command lives in a module of its own, returns an exit code or a
 //! [`Failure`], and prints through [`output`]. Command lines written for CCF's node, which knows no

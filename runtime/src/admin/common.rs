@@ -1,10 +1,12 @@
 //! What every front end offers: commit point, status and receipt of a transaction; and the metrics.
 
+use affiant_kv::TxStatus;
 use affiant_proof::TxId;
 use serde_json::{Value as Json, json};
 
 use super::{BuiltInCall, Outcome};
 use crate::frontend::AppError;
+use crate::historical::refuse_uncommitted;
 use crate::metrics::Gauges;
 use crate::node::ReceiptOutcome;
 use crate::odata;
@@ -89,16 +91,9 @@ pub(super) fn receipt(call: &mut BuiltInCall<'_>) -> Outcome {
             }
         }
         ReceiptOutcome::Ready(parts) => Ok(Response::json(200, &receipt_json(&parts))),
-        ReceiptOutcome::Invalid => Err(AppError::new(
-            404,
-            odata::TRANSACTION_INVALID,
-            format!("Transaction {txid} is invalid: it was rolled back or never existed."),
-        )),
-        ReceiptOutcome::Pending | ReceiptOutcome::Unknown => {
-            let message = format!("Transaction {txid} is pending or unknown.");
-            let refusal = odata::error(404, odata::TRANSACTION_PENDING_OR_UNKNOWN, &message);
-            Ok(refusal.with_header("cache-control", "no-cache"))
-        }
+        ReceiptOutcome::Invalid => Ok(refuse_uncommitted(txid, TxStatus::Invalid)),
+        ReceiptOutcome::Pending => Ok(refuse_uncommitted(txid, TxStatus::Pending)),
+        ReceiptOutcome::Unknown => Ok(refuse_uncommitted(txid, TxStatus::Unknown)),
     }
 }
 

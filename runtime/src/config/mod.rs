@@ -248,7 +248,6 @@ fn read_ignored(root: &mut Section<'_>) -> RuntimeResult<()> {
     for key in ["tick_interval", "slow_io_logging_threshold", "client_connection_timeout"] {
         root.time_ms(key, 0)?;
     }
-    root.size("historical_cache_soft_limit", 0)?;
     root.any("node_to_node_message_limit");
     let mut snapshots = root.object("snapshots")?;
     snapshots.optional_text("directory")?;

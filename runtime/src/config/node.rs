@@ -12,7 +12,7 @@ use super::section::Section;
 use crate::crypto::{Curve, SubjectName, certificate_id, public_key_der};
 use crate::error::{RuntimeError, RuntimeResult};
 use crate::genesis::NewMember;
-use crate::limits::CONFIG_FILE_BYTES_MAX;
+use crate::limits::{CONFIG_FILE_BYTES_MAX, HISTORICAL_BYTES_MAX_DEFAULT};
 use crate::node::{InsecureFileKey, NodeSettings, ServiceSettings, StartMode, Storage};
 use crate::tables::{NodeToNodeInterface, ServiceConfig};
 
@@ -65,6 +65,7 @@ pub(super) struct NodeConfiguration {
     signature_entries_max: u64,
     signature_delay_ms: u64,
     uncommitted_count_max: usize,
+    historical_bytes_max: usize,
     members: Vec<Member>,
     constitution_files: Vec<String>,
     service_config: ServiceConfig,
@@ -147,6 +148,10 @@ impl NodeConfiguration {
                 0 => kv_limits::UNCOMMITTED_COUNT_MAX_DEFAULT,
                 count => count,
             },
+            historical_bytes_max: match root.size("historical_cache_soft_limit", 0)? {
+                0 => HISTORICAL_BYTES_MAX_DEFAULT,
+                bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
+            },
             members,
             constitution_files,
             service_config: service_config(&mut start)?,
@@ -197,6 +202,7 @@ impl NodeConfiguration {
             signature_entries_max: self.signature_entries_max,
             signature_delay_ms: self.signature_delay_ms,
             uncommitted_count_max: self.uncommitted_count_max,
+            historical_bytes_max: self.historical_bytes_max,
             service: self.service_settings()?,
             node_subject_name: self.node_subject_name.clone(),
             node_subject_alt_names: self.node_subject_alt_names.clone(),

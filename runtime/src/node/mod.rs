@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 
 use crate::core::{CommitNotice, Core, Message, Reply};
 use crate::error::{RuntimeError, RuntimeResult};
+use crate::historical::HistoricalCache;
 use crate::tables::{self, ServiceInfo, ServiceStatus};
 use identity::NodeIdentity;
 
@@ -49,6 +50,7 @@ pub struct Node {
     committer: Committer,
     core: Core,
     reader: Mutex<LedgerReader>,
+    historical: Arc<HistoricalCache>,
     startup_seqno: u64,
     stop_notice: AtomicBool,
 }
@@ -137,6 +139,12 @@ impl Node {
         Ok(self.reader.lock().entry(seqno)?)
     }
 
+    /// Past transactions, loaded in the background and verified.
+    #[must_use]
+    pub fn historical(&self) -> &Arc<HistoricalCache> {
+        &self.historical
+    }
+
     /// The newest state.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
@@ -206,6 +214,7 @@ impl Node {
     /// The node had failed before.
     pub fn shutdown(&self) -> RuntimeResult<()> {
         let failed = self.failed();
+        self.historical.stop();
         self.core.stop();
         match failed {
             Some(reason) => Err(RuntimeError::Stopped { reason }),
@@ -218,6 +227,7 @@ impl Drop for Node {
     /// Without [`Node::shutdown`] this is as a power failure: what was committed stays, and nothing
     /// more is written.
     fn drop(&mut self) {
+        self.historical.stop();
         self.core.abandon();
     }
 }

@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 use super::sealed::{SealingKey, VolatileKey};
 use crate::crypto::Curve;
 use crate::genesis::NewMember;
+use crate::limits::HISTORICAL_BYTES_MAX_DEFAULT;
 use crate::tables::{NodeToNodeInterface, ServiceConfig};
 
 /// Opens one more handle on the same tree.
@@ -118,6 +119,8 @@ pub struct NodeSettings {
     pub signature_delay_ms: u64,
     /// Bound on sequenced but uncommitted transactions.
     pub uncommitted_count_max: usize,
+    /// Bound on the memory of past transactions that are kept, in bytes.
+    pub historical_bytes_max: usize,
     /// The service, where it is new.
     pub service: ServiceSettings,
     /// Subject of the node's certificates.
@@ -178,6 +181,7 @@ impl NodeSettings {
             signature_entries_max: limits::SIGNATURE_ENTRIES_MAX_DEFAULT,
             signature_delay_ms: limits::SIGNATURE_DELAY_MS_DEFAULT,
             uncommitted_count_max: limits::UNCOMMITTED_COUNT_MAX_DEFAULT,
+            historical_bytes_max: HISTORICAL_BYTES_MAX_DEFAULT,
             service: ServiceSettings::default(),
             node_subject_name: "CN=CCF Node".to_owned(),
             node_subject_alt_names: Vec::new(),

@@ -22,6 +22,7 @@ use crate::core::{CommitNotice, Core};
 use crate::crypto::{RuntimeSealer, certificate_id};
 use crate::error::{RuntimeError, RuntimeResult};
 use crate::genesis::{self, Genesis};
+use crate::historical::HistoricalCache;
 use crate::tables::{self, NodeRow, ServiceInfo};
 use crate::{log_fail, log_info};
 
@@ -205,12 +206,17 @@ impl Parts {
         open_disk: &OpenDisk,
         startup_seqno: u64,
     ) -> RuntimeResult<Node> {
-        let reader = LedgerReader::new(
-            open_disk()?,
-            &settings.ledger_directory,
+        let reader = || -> RuntimeResult<LedgerReader> {
+            let (disk, index) = (open_disk()?, replica.reader_index());
+            Ok(LedgerReader::new(disk, &settings.ledger_directory, index, self.sealer.clone()))
+        };
+        let historical = HistoricalCache::new(
+            reader()?,
             replica.reader_index(),
-            self.sealer.clone(),
-        );
+            &identity.facts.service_certificate_pem,
+            settings.historical_bytes_max,
+        )?;
+        let reader = Mutex::new(reader()?);
         let committer = Committer::new(self.store, self.sealer, self.queue);
         let core = Core::start(replica, effects, open_disk()?, committer.clone(), Clock::start())?;
         Ok(Node {
@@ -218,7 +224,8 @@ impl Parts {
             identity,
             committer,
             core,
-            reader: Mutex::new(reader),
+            reader,
+            historical: Arc::new(historical),
             startup_seqno,
             stop_notice: false.into(),
         })

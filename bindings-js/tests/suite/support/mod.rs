@@ -146,14 +146,7 @@ impl App {
         let frontend = self.frontend.clone();
         let endpoints = frontend.endpoints();
         let index = endpoints.iter().position(|e| e.function == function).unwrap();
-        let mut call = Call {
-            endpoint_index: index,
-            endpoint: &endpoints[index],
-            request,
-            tx: &mut tx,
-            store: &self.store,
-            apply_writes: None,
-        };
+        let mut call = Call::new(index, &endpoints[index], request, &mut tx, &self.store);
         let result = self.worker.call(&mut call);
         let apply_writes = call.apply_writes;
         Done { result, tx, apply_writes }
