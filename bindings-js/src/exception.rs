@@ -16,18 +16,22 @@ pub(crate) struct Exception {
 /// Takes the pending exception and describes it.
 pub(crate) fn describe(scope: Scope<'_>, _thrown: Thrown) -> Exception {
     let value = scope.take_exception();
-    let exception = describe_value(scope, &value);
+    let exception = if scope.host().stopped() {
+        Exception::interrupted()
+    } else {
+        describe_value(scope, &value)
+    };
     // Whatever the description itself threw is of no interest.
     drop(scope.take_exception());
     if scope.host().expired() {
         // Perhaps only while it was described: the value may run scripts for that.
-        return Exception { reason: "InternalError: interrupted".to_owned(), trace: None };
+        return Exception::interrupted();
     }
     exception
 }
 
 fn describe_value<'js>(scope: Scope<'js>, value: &Value<'js>) -> Exception {
-    if value.is_error() {
+    if value.is_error() || is_dom_exception(scope, value) {
         let reason = or_nothing(scope, scope.text(value)).unwrap_or_default();
         let stack = or_nothing(scope, scope.get(value, c"stack"));
         let trace = stack
@@ -42,6 +46,14 @@ fn describe_value<'js>(scope: Scope<'js>, value: &Value<'js>) -> Exception {
         scope.text(value)
     };
     Exception { reason: or_nothing(scope, text).unwrap_or_default(), trace: None }
+}
+
+/// Whether it was thrown by `atob`, `btoa` or `structuredClone`: an error, but none to the engine.
+fn is_dom_exception<'js>(scope: Scope<'js>, value: &Value<'js>) -> bool {
+    let class = or_nothing(scope, scope.get(&scope.global(), c"DOMException"));
+    let is_instance =
+        class.filter(Value::is_function).map(|class| scope.is_instance(value, &class));
+    is_instance.and_then(|answer| or_nothing(scope, answer)).unwrap_or(false)
 }
 
 fn or_nothing<T>(scope: Scope<'_>, result: Script<T>) -> Option<T> {
@@ -74,6 +86,10 @@ fn without_columns(stack: &str) -> String {
 }
 
 impl Exception {
+    fn interrupted() -> Self {
+        Self { reason: "InternalError: interrupted".to_owned(), trace: None }
+    }
+
     /// The reason, and the place where it was thrown if the trace tells.
     pub(crate) fn located(&self) -> String {
         match self.place() {

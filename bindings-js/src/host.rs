@@ -11,7 +11,7 @@ use affiant::Mode;
 use affiant_kv::{Store, Tx};
 use bytes::Bytes;
 
-use crate::engine::{Atoms, Pinned};
+use crate::engine::{self, Atoms, Pinned};
 use crate::log::LogSink;
 use crate::program::Program;
 use crate::surface::{Builtins, Entropy, MapTable};
@@ -32,6 +32,8 @@ pub(crate) struct Host {
     clock: Cell<Option<(Instant, Duration)>>,
     /// It was.
     timed_out: Cell<bool>,
+    /// The engine was stopped in the middle of something: nothing of it may be used again.
+    stopped: Cell<bool>,
     /// Native code panicked: the interpreter is not to be used again.
     pub(crate) panicked: Cell<bool>,
     /// The script asked for something that differs from request to request (the store, the time,
@@ -72,6 +74,7 @@ impl Host {
             apply_writes: Cell::default(),
             clock: Cell::default(),
             timed_out: Cell::default(),
+            stopped: Cell::default(),
             panicked: Cell::default(),
             ambient: Cell::default(),
             metrics: Cell::default(),
@@ -106,14 +109,28 @@ impl Host {
 
     /// Starts the clock: scripts are interrupted after `limit`.
     pub(crate) fn arm(&self, limit: Duration) {
-        self.clock.set(Some((Instant::now(), limit)));
+        let now = Instant::now();
+        self.clock.set(Some((now, limit)));
         self.timed_out.set(false);
+        engine::arm(now, limit);
     }
 
     /// Stops the clock.
     pub(crate) fn disarm(&self) {
+        engine::disarm();
         self.clock.set(None);
         self.timed_out.set(false);
+    }
+
+    /// The watchdog has stopped the engine.
+    pub(crate) fn stop(&self) {
+        self.timed_out.set(true);
+        self.stopped.set(true);
+    }
+
+    /// Whether the watchdog has stopped the engine.
+    pub(crate) fn stopped(&self) -> bool {
+        self.stopped.get()
     }
 
     /// How long the script has been running.

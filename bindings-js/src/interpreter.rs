@@ -6,10 +6,8 @@
 //! state after it is what is kept and restored; otherwise the state before it is, and the module is
 //! evaluated for every request, in that request. A *reused* interpreter keeps its state.
 //!
-//! The time limit is polled by the engine between steps of a script. One built-in that loops in the
-//! engine's own code is not interrupted: what it works on is bounded by the heap limit, but an
-//! array-like that only claims a length (`Array.prototype.sort.call({ length: 2 ** 53 - 1 })`) is
-//! not. CCF's engine has the same gap.
+//! The time limit is polled by the engine between steps of a script; what loops inside one built-in is
+//! stopped by the watchdog of the engine's guard, and the interpreter thrown away.
 
 use std::sync::Arc;
 use std::time::Duration;

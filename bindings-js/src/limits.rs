@@ -23,3 +23,7 @@ pub(crate) const EXCERPT_CHARS_MAX: usize = 120;
 pub(crate) const RESPONSE_HEADER_COUNT_MAX: usize = 256;
 /// Bytes of entropy fetched at once for `Math.random`.
 pub(crate) const ENTROPY_BUFFER_BYTES: usize = 512;
+/// What a script that polls has to notice its time limit by itself, beyond it, in milliseconds.
+pub(crate) const WATCHDOG_GRACE_MS: u64 = 100;
+/// How often the watchdog looks for calls that are overdue, in milliseconds.
+pub(crate) const WATCHDOG_PERIOD_MS: u64 = 50;

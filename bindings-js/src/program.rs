@@ -14,6 +14,7 @@ use crate::exception::Exception;
 use crate::host::Host;
 use crate::limits::EXCERPT_CHARS_MAX;
 use crate::log::LogSink;
+use crate::surface::web;
 
 /// A module as [`Program::find`] knows it.
 pub(crate) enum Loaded<'a> {
@@ -37,6 +38,10 @@ enum Module {
 #[derive(Default)]
 pub(crate) struct Program {
     modules: BTreeMap<String, Module>,
+    /// The script of the web platform's globals, compiled.
+    pub(crate) web: Vec<u8>,
+    /// Some module's source mentions one of these globals.
+    pub(crate) mentions_web: bool,
 }
 
 impl Program {
@@ -55,7 +60,7 @@ impl Program {
             .iter()
             .map(|(name, source)| (canonical(name), Module::Source(source.clone())))
             .collect();
-        let sources = Arc::new(Self { modules });
+        let sources = Arc::new(Self { modules, ..Self::default() });
         let mut warnings = Vec::new();
         let mut compiled = BTreeMap::new();
         let mut engine = Engine::new(Host::new(sources.clone(), log.clone()))?;
@@ -70,7 +75,12 @@ impl Program {
             };
             compiled.insert(name.clone(), module);
         }
-        let program = Self { modules: compiled };
+        let web = engine.compile_script("affiant:web", web::SOURCE);
+        let program = Self {
+            modules: compiled,
+            web: web.expect("our own script compiles"),
+            mentions_web: bundle.modules.iter().any(|(_, source)| mentions_web(source)),
+        };
         let origin = match bundle.origin.as_str() {
             "" => String::new(),
             origin => format!("{origin}: "),
@@ -108,6 +118,10 @@ impl Program {
             }
         }
     }
+}
+
+fn mentions_web(source: &str) -> bool {
+    web::NAMES.iter().any(|name| source.contains(name))
 }
 
 /// Why a module does not compile: `src/log.js:12: SyntaxError: ...`, and that line.

@@ -17,6 +17,7 @@ use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, realloc};
 
 use rquickjs::qjs;
 
+use super::guard::shield;
 use crate::limits::{HEAP_CHUNK_BYTES, HEAP_SPARE_CHUNK_COUNT_MAX};
 
 /// Largest block that is carved from a chunk, in bytes.
@@ -534,7 +535,7 @@ const fn length(size: qjs::size_t) -> usize {
 }
 
 unsafe extern "C" fn heap_malloc(opaque: *mut c_void, size: qjs::size_t) -> *mut c_void {
-    state(opaque).allocate(length(size), false)
+    shield(|| state(opaque).allocate(length(size), false))
 }
 
 unsafe extern "C" fn heap_calloc(
@@ -543,14 +544,14 @@ unsafe extern "C" fn heap_calloc(
     size: qjs::size_t,
 ) -> *mut c_void {
     match length(count).checked_mul(length(size)) {
-        Some(bytes) => state(opaque).allocate(bytes, true),
+        Some(bytes) => shield(|| state(opaque).allocate(bytes, true)),
         None => ptr::null_mut(),
     }
 }
 
 unsafe extern "C" fn heap_free(opaque: *mut c_void, payload: *mut c_void) {
     if !payload.is_null() {
-        state(opaque).free(payload.cast());
+        shield(|| state(opaque).free(payload.cast()));
     }
 }
 
@@ -559,10 +560,12 @@ unsafe extern "C" fn heap_realloc(
     payload: *mut c_void,
     size: qjs::size_t,
 ) -> *mut c_void {
-    if payload.is_null() {
-        return state(opaque).allocate(length(size), false);
-    }
-    state(opaque).reallocate(payload.cast(), length(size))
+    shield(|| {
+        if payload.is_null() {
+            return state(opaque).allocate(length(size), false);
+        }
+        state(opaque).reallocate(payload.cast(), length(size))
+    })
 }
 
 unsafe extern "C" fn heap_usable_size(payload: *const c_void) -> qjs::size_t {

@@ -5,11 +5,13 @@
 //! its pristine state by copying its memory ([`Engine::restore`]): nothing on the Rust side may own
 //! or count what lives inside. All unsafe code of this crate is in this directory.
 
+mod guard;
 mod heap;
 mod names;
 mod runtime;
 mod scope;
 
+pub(crate) use guard::{arm, disarm};
 pub(crate) use names::{Atoms, Name};
 pub(crate) use runtime::{Engine, Function, Pinned, engine_version};
 pub(crate) use scope::{Args, Arity, ErrorKind, Native, Promised, Scope, Script, Thrown, Value};

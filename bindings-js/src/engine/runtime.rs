@@ -15,6 +15,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rquickjs::qjs;
 
+use super::guard;
 use super::heap::Heap;
 use super::names;
 use super::scope::{Args, Arity, ErrorKind, Promised, Scope, Script, Thrown, Value};
@@ -84,6 +85,7 @@ impl Engine {
 
     /// Enters the engine on this thread's stack.
     pub(crate) fn enter<R>(&mut self, run: impl for<'js> FnOnce(Scope<'js>) -> R) -> R {
+        guard::settle();
         // SAFETY: a live runtime; from here on calls come from this stack.
         unsafe { qjs::JS_UpdateStackTop(self.rt.as_ptr()) };
         // SAFETY: the context is live and its opaque pointer is this host; values cannot leave
@@ -129,6 +131,18 @@ impl Engine {
         })
     }
 
+    /// Compiles a script, which is no module, without running it.
+    ///
+    /// # Errors
+    /// The message of the syntax error.
+    pub(crate) fn compile_script(&mut self, name: &str, source: &str) -> Result<Vec<u8>, String> {
+        self.enter(|scope| {
+            compile(scope, name, source, qjs::JS_EVAL_TYPE_GLOBAL)
+                .and_then(|script| write_bytecode(scope, &script))
+                .map_err(|thrown| describe(scope, thrown).located())
+        })
+    }
+
     /// Whether the module exports that name; links but runs nothing.
     ///
     /// # Errors
@@ -165,7 +179,8 @@ pub(crate) fn engine_version() -> &'static str {
     version.to_str().unwrap_or("unknown")
 }
 
-/// Language built-ins that CCF's engine has; no WeakRef, `atob`, `performance`.
+/// Language built-ins that CCF's engine has, and `atob`, `btoa` and DOMException, which libraries
+/// count on; no WeakRef, `performance`.
 ///
 /// # Safety
 /// `rt` is live.
@@ -182,7 +197,9 @@ unsafe fn new_context(rt: *mut qjs::JSRuntime) -> Option<NonNull<qjs::JSContext>
             || qjs::JS_AddIntrinsicProxy(raw) != 0
             || qjs::JS_AddIntrinsicMapSet(raw) != 0
             || qjs::JS_AddIntrinsicTypedArrays(raw) != 0
-            || qjs::JS_AddIntrinsicPromise(raw) != 0;
+            || qjs::JS_AddIntrinsicPromise(raw) != 0
+            || qjs::JS_AddIntrinsicDOMException(raw) != 0
+            || qjs::JS_AddIntrinsicAToB(raw) != 0;
         (!failed).then_some(ctx)
     }
 }
@@ -308,10 +325,12 @@ unsafe extern "C" fn enter_native(
     let Some(native) = native else { return qjs::JS_EXCEPTION };
     // SAFETY: the engine passes `argc` live values and a live `this`.
     let args = unsafe { Args::new(scope, this, argc, argv) };
-    answer(guarded(scope, || {
-        check_arity(scope, native.arity, args.len())?;
-        (native.run)(scope, args)
-    }))
+    guard::door(|| {
+        answer(guarded(scope, || {
+            check_arity(scope, native.arity, args.len())?;
+            (native.run)(scope, args)
+        }))
+    })
 }
 
 fn check_arity(scope: Scope<'_>, arity: Arity, count: usize) -> Script<()> {
@@ -330,7 +349,7 @@ fn check_arity(scope: Scope<'_>, arity: Arity, count: usize) -> Script<()> {
 unsafe extern "C" fn interrupt(_: *mut qjs::JSRuntime, opaque: *mut c_void) -> c_int {
     // SAFETY: the handler was installed with the engine's host.
     let host = unsafe { opaque.cast::<Host>().as_ref() };
-    c_int::from(host.is_none_or(Host::check_deadline))
+    guard::shield(|| c_int::from(host.is_none_or(Host::check_deadline)))
 }
 
 /// The text of a C string from the engine.
@@ -352,13 +371,13 @@ unsafe extern "C" fn normalize_module_name(
     _: *mut c_void,
 ) -> *mut c_char {
     // SAFETY: called by the engine in an entered context, with terminated strings.
-    unsafe {
+    guard::shield(|| unsafe {
         let Some(scope) = scope_of(ctx) else { return core::ptr::null_mut() };
         let (base, specifier) = (text_of(base), text_of(specifier));
         let name = resolve_specifier(&base, &specifier);
         *scope.host().importer.borrow_mut() = base;
         qjs::js_strndup(ctx, name.as_ptr().cast::<c_char>(), name.len() as qjs::size_t)
-    }
+    })
 }
 
 unsafe extern "C" fn load_module(
@@ -369,13 +388,17 @@ unsafe extern "C" fn load_module(
     // SAFETY: called by the engine in an entered context.
     let Some(scope) = (unsafe { scope_of(ctx) }) else { return core::ptr::null_mut() };
     // SAFETY: a terminated string.
-    let name = unsafe { text_of(name) };
+    guard::shield(|| loaded(scope, &unsafe { text_of(name) }))
+}
+
+/// The module of that name, compiled; null with an exception pending if there is none.
+fn loaded(scope: Scope<'_>, name: &str) -> *mut qjs::JSModuleDef {
     guarded(scope, || {
         let importer = scope.host().importer.borrow().clone();
         let program = scope.host().program.clone();
-        let module = match program.find(&name) {
+        let module = match program.find(name) {
             Loaded::Bytecode(bytes) => read_bytecode(scope, bytes),
-            Loaded::Source(source) => compile_module(scope, &name, source),
+            Loaded::Source(source) => compile_module(scope, name, source),
             Loaded::Broken(reason) => Err(scope.throw(
                 ErrorKind::Reference,
                 &format!("Module '{name}' could not be loaded: {reason}"),
@@ -400,7 +423,11 @@ unsafe extern "C" fn load_module(
 }
 
 fn compile_module<'js>(scope: Scope<'js>, name: &str, source: &str) -> Script<Value<'js>> {
-    let flags = qjs::JS_EVAL_TYPE_MODULE | qjs::JS_EVAL_FLAG_COMPILE_ONLY;
+    compile(scope, name, source, qjs::JS_EVAL_TYPE_MODULE)
+}
+
+fn compile<'js>(scope: Scope<'js>, name: &str, source: &str, kind: u32) -> Script<Value<'js>> {
+    let flags = kind | qjs::JS_EVAL_FLAG_COMPILE_ONLY;
     let invalid = |_| scope.throw(ErrorKind::Plain, "a module name or source with a NUL in it");
     let name = CString::new(name).map_err(invalid)?;
     let source = CString::new(source).map_err(invalid)?;
@@ -454,10 +481,14 @@ impl<'js> Scope<'js> {
         let invalid = |_| self.throw(ErrorKind::Plain, "a module name with a NUL in it");
         let name = CString::new(name).map_err(invalid)?;
         self.host().importer.borrow_mut().clear();
+        let (ctx, base, name_start) = (self.raw(), c"".as_ptr(), name.as_ptr());
         // SAFETY: terminated strings in a live context.
         let promise =
-            unsafe { self.checked(qjs::JS_LoadModule(self.raw(), c"".as_ptr(), name.as_ptr())) }?;
+            unsafe { self.checked(self.stoppable(|| qjs::JS_LoadModule(ctx, base, name_start))?) }?;
         self.run_jobs();
+        if self.host().stopped() {
+            return Err(Thrown(()));
+        }
         match self.promise(&promise) {
             Promised::Fulfilled(namespace) => Ok(namespace),
             Promised::Rejected(reason) => Err(self.throw_value(reason)),
@@ -469,6 +500,14 @@ impl<'js> Scope<'js> {
                 &format!("Module {name:?} awaits something that never happens"),
             )),
         }
+    }
+
+    /// Runs a script compiled by [`Engine::compile_script`]; its value.
+    pub(crate) fn run_script(self, bytecode: &[u8]) -> Script<Value<'js>> {
+        let script = read_bytecode(self, bytecode)?.into_raw();
+        let ctx = self.raw();
+        // SAFETY: a compiled script, whose reference the engine takes over.
+        unsafe { self.checked(self.stoppable(|| qjs::JS_EvalFunction(ctx, script))?) }
     }
 
     /// Keeps a function for later stays.
@@ -565,13 +604,15 @@ unsafe extern "C" fn kv_get(
 ) -> qjs::JSValue {
     // SAFETY: called by the engine in an entered context with a live atom.
     let Some(scope) = (unsafe { scope_of(ctx) }) else { return qjs::JS_EXCEPTION };
-    answer(guarded(scope, || {
-        // SAFETY: as above.
-        match unsafe { atom_text(scope, atom) }? {
-            Some(name) => surface::map_handle(scope, &name),
-            None => Ok(scope.undefined()),
-        }
-    }))
+    guard::door(|| {
+        answer(guarded(scope, || {
+            // SAFETY: as above.
+            match unsafe { atom_text(scope, atom) }? {
+                Some(name) => surface::map_handle(scope, &name),
+                None => Ok(scope.undefined()),
+            }
+        }))
+    })
 }
 
 unsafe extern "C" fn kv_has(_: *mut qjs::JSContext, _: qjs::JSValue, _: qjs::JSAtom) -> c_int {
@@ -622,12 +663,14 @@ unsafe extern "C" fn kv_define(
 unsafe fn refuse_definition(ctx: *mut qjs::JSContext, atom: qjs::JSAtom) -> c_int {
     // SAFETY: the caller's promise.
     let Some(scope) = (unsafe { scope_of(ctx) }) else { return -1 };
-    let _thrown: Script<()> = guarded(scope, || {
-        // SAFETY: the caller's promise.
-        let name = unsafe { atom_text(scope, atom) }?.unwrap_or_default();
-        Err(scope.throw_type(&format!(
-            "'{name}' is read-only: write with ccf.kv[\"{name}\"].set(key, value)"
-        )))
-    });
-    -1
+    guard::door(|| {
+        let _thrown: Script<()> = guarded(scope, || {
+            // SAFETY: the caller's promise.
+            let name = unsafe { atom_text(scope, atom) }?.unwrap_or_default();
+            Err(scope.throw_type(&format!(
+                "'{name}' is read-only: write with ccf.kv[\"{name}\"].set(key, value)"
+            )))
+        });
+        -1
+    })
 }

@@ -6,6 +6,7 @@
 //! * [`Thrown`] means that an exception is pending in the engine; whoever gets one hands it on or
 //!   takes it with [`Scope::take_exception`].
 //! * Bytes of a buffer are only lent to closures that cannot run JavaScript.
+//! * Engine calls that may run scripts can be stopped ([`Scope::stoppable`]); none is made afterwards.
 #![allow(unsafe_code, reason = "calls of the C engine")]
 
 use core::cell::Cell;
@@ -16,8 +17,8 @@ use std::ffi::CString;
 
 use rquickjs::qjs;
 
+use super::guard;
 use super::names::Name;
-
 use crate::host::Host;
 
 /// An exception is pending.
@@ -89,6 +90,10 @@ pub(crate) struct Args<'js> {
 
 impl Drop for Value<'_> {
     fn drop(&mut self) {
+        if guard::stopped() {
+            // The heap goes as a whole, and may be in disorder.
+            return;
+        }
         // SAFETY: the value holds a reference in this live context.
         unsafe { qjs::JS_FreeValue(self.ctx.as_ptr(), self.raw) };
     }
@@ -224,7 +229,19 @@ impl<'js> Scope<'js> {
     }
 
     pub(super) fn raw(self) -> *mut qjs::JSContext {
+        assert!(!self.host.stopped(), "an engine that was stopped is not called");
         self.ctx.as_ptr()
+    }
+
+    /// Makes an engine call that may run scripts, so that the watchdog can stop it.
+    pub(super) fn stoppable<R: Copy>(self, call: impl FnOnce() -> R + Copy) -> Script<R> {
+        if self.host.stopped() {
+            return Err(Thrown(()));
+        }
+        guard::run(call).ok_or_else(|| {
+            self.host.stop();
+            Thrown(())
+        })
     }
 
     /// # Safety
@@ -321,15 +338,17 @@ impl<'js> Scope<'js> {
 
     /// `object[name]`.
     pub(crate) fn get(self, object: &Value<'js>, name: &CStr) -> Script<Value<'js>> {
+        let (ctx, raw, name) = (self.ctx.as_ptr(), object.raw, name.as_ptr());
         // SAFETY: live values, a terminated name.
-        unsafe { self.checked(qjs::JS_GetPropertyStr(self.raw(), object.raw, name.as_ptr())) }
+        unsafe { self.checked(self.stoppable(|| qjs::JS_GetPropertyStr(ctx, raw, name))?) }
     }
 
     /// `object[name]`.
     pub(crate) fn read(self, object: &Value<'js>, name: Name) -> Script<Value<'js>> {
         let atom = self.host.atoms[name.position()].get();
+        let (ctx, raw) = (self.ctx.as_ptr(), object.raw);
         // SAFETY: live values; the atom lives as long as the interpreter.
-        unsafe { self.checked(qjs::JS_GetProperty(self.raw(), object.raw, atom)) }
+        unsafe { self.checked(self.stoppable(|| qjs::JS_GetProperty(ctx, raw, atom))?) }
     }
 
     /// Defines an own enumerable data property.
@@ -347,20 +366,30 @@ impl<'js> Scope<'js> {
     /// `object[name]` for a name known at run time only.
     pub(crate) fn get_named(self, object: &Value<'js>, name: &str) -> Script<Value<'js>> {
         let atom = self.atom(name)?;
+        let (ctx, raw) = (self.ctx.as_ptr(), object.raw);
         // SAFETY: live values; the atom is freed once.
         unsafe {
-            let raw = qjs::JS_GetProperty(self.raw(), object.raw, atom);
-            qjs::JS_FreeAtom(self.raw(), atom);
-            self.checked(raw)
+            let found = self.stoppable(|| qjs::JS_GetProperty(ctx, raw, atom))?;
+            qjs::JS_FreeAtom(ctx, atom);
+            self.checked(found)
         }
     }
 
     /// `name in object`.
     pub(crate) fn has(self, object: &Value<'js>, name: Name) -> Script<bool> {
         let atom = self.host.atoms[name.position()].get();
+        let (ctx, raw) = (self.ctx.as_ptr(), object.raw);
         // SAFETY: live values; the atom lives as long as the interpreter.
-        let found = unsafe { qjs::JS_HasProperty(self.raw(), object.raw, atom) };
+        let found = self.stoppable(|| unsafe { qjs::JS_HasProperty(ctx, raw, atom) })?;
         if found < 0 { Err(Thrown(())) } else { Ok(found > 0) }
+    }
+
+    /// `value instanceof class`.
+    pub(crate) fn is_instance(self, value: &Value<'js>, class: &Value<'js>) -> Script<bool> {
+        let (ctx, value, class) = (self.ctx.as_ptr(), value.raw, class.raw);
+        // SAFETY: live values.
+        let answer = self.stoppable(|| unsafe { qjs::JS_IsInstanceOf(ctx, value, class) })?;
+        if answer < 0 { Err(Thrown(())) } else { Ok(answer > 0) }
     }
 
     fn atom(self, name: &str) -> Script<qjs::JSAtom> {
@@ -425,19 +454,24 @@ impl<'js> Scope<'js> {
         name: &str,
         getter: Value<'js>,
     ) -> Script<()> {
+        self.set_accessor(object, name, getter, self.undefined())
+    }
+
+    /// Defines an accessor that enumeration does not show.
+    pub(crate) fn set_accessor(
+        self,
+        object: &Value<'js>,
+        name: &str,
+        getter: Value<'js>,
+        setter: Value<'js>,
+    ) -> Script<()> {
         let atom = self.atom(name)?;
-        // SAFETY: live values; the engine takes over the getter; the atom is freed once.
+        // SAFETY: live values; the engine takes over both functions; the atom is freed once.
         let done = unsafe {
             let flags = qjs::JS_PROP_CONFIGURABLE.cast_signed();
-            let getter = getter.into_raw();
-            let done = qjs::JS_DefinePropertyGetSet(
-                self.raw(),
-                object.raw,
-                atom,
-                getter,
-                qjs::JS_UNDEFINED,
-                flags,
-            );
+            let (getter, setter) = (getter.into_raw(), setter.into_raw());
+            let ctx = self.raw();
+            let done = qjs::JS_DefinePropertyGetSet(ctx, object.raw, atom, getter, setter, flags);
             qjs::JS_FreeAtom(self.raw(), atom);
             done
         };
@@ -455,10 +489,12 @@ impl<'js> Scope<'js> {
         let mut table: *mut qjs::JSPropertyEnum = ptr::null_mut();
         let mut count: u32 = 0;
         let flags = (qjs::JS_GPN_STRING_MASK | qjs::JS_GPN_ENUM_ONLY).cast_signed();
+        let (ctx, raw) = (self.ctx.as_ptr(), object.raw);
+        let (to_table, to_count) = (&raw mut table, &raw mut count);
         // SAFETY: a live object; the engine fills both out parameters.
-        let done = unsafe {
-            qjs::JS_GetOwnPropertyNames(self.raw(), &mut table, &mut count, object.raw, flags)
-        };
+        let done = self.stoppable(|| unsafe {
+            qjs::JS_GetOwnPropertyNames(ctx, to_table, to_count, raw, flags)
+        })?;
         if done < 0 {
             return Err(Thrown(()));
         }
@@ -492,8 +528,10 @@ impl<'js> Scope<'js> {
         run: impl FnOnce(&[u8]) -> R,
     ) -> Script<R> {
         let mut length = 0;
+        let (ctx, raw, to_length) = (self.ctx.as_ptr(), value.raw, &raw mut length);
         // SAFETY: a live value; the engine fills the length.
-        let start = unsafe { qjs::JS_ToCStringLen2(self.raw(), &mut length, value.raw, false) };
+        let start =
+            self.stoppable(|| unsafe { qjs::JS_ToCStringLen2(ctx, to_length, raw, false) })?;
         if start.is_null() {
             return Err(Thrown(()));
         }
@@ -555,10 +593,10 @@ impl<'js> Scope<'js> {
 
     /// `JSON.stringify(value)`; undefined where that is undefined.
     pub(crate) fn to_json(self, value: &Value<'js>) -> Script<Value<'js>> {
+        let (ctx, raw, nothing) = (self.ctx.as_ptr(), value.raw, qjs::JS_UNDEFINED);
         // SAFETY: live values.
         unsafe {
-            let nothing = qjs::JS_UNDEFINED;
-            self.checked(qjs::JS_JSONStringify(self.raw(), value.raw, nothing, nothing))
+            self.checked(self.stoppable(|| qjs::JS_JSONStringify(ctx, raw, nothing, nothing))?)
         }
     }
 
@@ -581,16 +619,10 @@ impl<'js> Scope<'js> {
         for (slot, value) in raw.iter_mut().zip(args) {
             *slot = value.raw;
         }
+        let (ctx, function, this) = (self.ctx.as_ptr(), function.raw, qjs::JS_UNDEFINED);
+        let (count, first) = (args.len() as c_int, raw.as_mut_ptr());
         // SAFETY: live values; the engine borrows the arguments.
-        unsafe {
-            self.checked(qjs::JS_Call(
-                self.raw(),
-                function.raw,
-                qjs::JS_UNDEFINED,
-                args.len() as c_int,
-                raw.as_mut_ptr(),
-            ))
-        }
+        unsafe { self.checked(self.stoppable(|| qjs::JS_Call(ctx, function, this, count, first))?) }
     }
 
     /// `Reflect.construct(constructor, args, new_target)` with at most one argument.
@@ -601,20 +633,23 @@ impl<'js> Scope<'js> {
         args: &[Value<'js>],
     ) -> Script<Value<'js>> {
         let mut raw: Vec<qjs::JSValue> = args.iter().map(|value| value.raw).collect();
+        let (ctx, constructor, target) = (self.ctx.as_ptr(), constructor.raw, new_target.raw);
+        let (count, first) = (raw.len() as c_int, raw.as_mut_ptr());
         // SAFETY: live values; the engine borrows the arguments.
         unsafe {
-            self.checked(qjs::JS_CallConstructor2(
-                self.raw(),
-                constructor.raw,
-                new_target.raw,
-                raw.len() as c_int,
-                raw.as_mut_ptr(),
-            ))
+            self.checked(
+                self.stoppable(|| {
+                    qjs::JS_CallConstructor2(ctx, constructor, target, count, first)
+                })?,
+            )
         }
     }
 
     /// Throws an error of that kind.
     pub(crate) fn throw(self, kind: ErrorKind, message: &str) -> Thrown {
+        if self.host.stopped() {
+            return Thrown(());
+        }
         let text = CString::new(message.replace('\0', "\u{fffd}")).unwrap_or_default();
         let (ctx, format, text) = (self.raw(), c"%s".as_ptr(), text.as_ptr());
         // SAFETY: the format takes one terminated string; the engine copies up to 255 bytes of it.
@@ -645,6 +680,9 @@ impl<'js> Scope<'js> {
 
     /// Throws any value.
     pub(crate) fn throw_value(self, value: Value<'js>) -> Thrown {
+        if self.host.stopped() {
+            return Thrown(());
+        }
         // SAFETY: the engine takes over the value.
         unsafe { qjs::JS_Throw(self.raw(), value.into_raw()) };
         Thrown(())
@@ -652,6 +690,9 @@ impl<'js> Scope<'js> {
 
     /// Takes the pending exception; undefined if there is none.
     pub(crate) fn take_exception(self) -> Value<'js> {
+        if self.host.stopped() {
+            return self.undefined();
+        }
         // SAFETY: a live context; the reference becomes ours.
         unsafe {
             let raw = qjs::JS_GetException(self.raw());
@@ -668,8 +709,9 @@ impl<'js> Scope<'js> {
     /// The value as a number, by JavaScript's rules.
     pub(crate) fn to_number(self, value: &Value<'js>) -> Script<f64> {
         let mut number = 0.0;
+        let (ctx, raw, to_number) = (self.ctx.as_ptr(), value.raw, &raw mut number);
         // SAFETY: a live value; the engine fills the out parameter.
-        let done = unsafe { qjs::JS_ToFloat64(self.raw(), &mut number, value.raw) };
+        let done = self.stoppable(|| unsafe { qjs::JS_ToFloat64(ctx, to_number, raw) })?;
         if done < 0 { Err(Thrown(())) } else { Ok(number) }
     }
 
@@ -691,16 +733,17 @@ impl<'js> Scope<'js> {
 
     /// Runs pending jobs (promise reactions) until there are none, or one is interrupted.
     pub(crate) fn run_jobs(self) {
-        // SAFETY: a live runtime.
-        let rt = unsafe { qjs::JS_GetRuntime(self.raw()) };
+        // SAFETY: a live context.
+        let rt = unsafe { qjs::JS_GetRuntime(self.ctx.as_ptr()) };
         let mut ran: *mut qjs::JSContext = ptr::null_mut();
+        let to_ran = &raw mut ran;
         loop {
             // SAFETY: a live runtime; the engine fills the out parameter.
-            let done = unsafe { qjs::JS_ExecutePendingJob(rt, &mut ran) };
-            if done < 0 {
+            let done = self.stoppable(|| unsafe { qjs::JS_ExecutePendingJob(rt, to_ran) });
+            if matches!(done, Ok(done) if done < 0) {
                 drop(self.take_exception());
             }
-            if done == 0 || self.host.expired() {
+            if matches!(done, Ok(0) | Err(_)) || self.host.expired() {
                 return;
             }
         }

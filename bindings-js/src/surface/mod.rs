@@ -15,6 +15,7 @@ mod kv;
 mod planned;
 mod request;
 mod rpc;
+pub(crate) mod web;
 
 pub(crate) use builtins::{Builtins, Entropy};
 pub(crate) use kv::{MapTable, map_handle};
@@ -23,7 +24,7 @@ pub(crate) use request::{RequestParts, build as build_request};
 use crate::engine::{Native, Scope, Script, Value};
 
 /// The tables; a native's number is its table's position times [`TABLE_SIZE`] plus its own.
-static TABLES: [&[Native]; 13] = [
+static TABLES: [&[Native]; 15] = [
     converters::NATIVES,
     kv::NATIVES,
     rpc::NATIVES,
@@ -37,6 +38,8 @@ static TABLES: [&[Native]; 13] = [
     planned::HISTORICAL,
     planned::GOV,
     planned::SNP,
+    web::NATIVES,
+    web::LAZY,
 ];
 
 const CONVERTERS: usize = 0;
@@ -52,6 +55,8 @@ const PLANNED_CRYPTO: usize = 9;
 const PLANNED_HISTORICAL: usize = 10;
 const PLANNED_GOV: usize = 11;
 const PLANNED_SNP: usize = 12;
+const WEB: usize = 13;
+const WEB_LAZY: usize = 14;
 
 /// No table is longer.
 const TABLE_SIZE: usize = 64;
@@ -89,6 +94,7 @@ pub(crate) fn install(scope: Scope<'_>) -> Script<()> {
     scope.set(&global, c"console", namespace(scope, &[CONSOLE])?)?;
     builtins::install(scope, &global)?;
     request::install(scope)?;
+    web::install(scope, &global)?;
 
     let ccf = namespace(scope, &[CONVERTERS, PLANNED_CCF])?;
     scope.set(&ccf, c"kv", kv::install(scope)?)?;

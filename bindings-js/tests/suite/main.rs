@@ -14,3 +14,4 @@ mod request;
 mod response;
 mod support;
 mod surface;
+mod web;
