@@ -26,6 +26,7 @@ use crate::clock::unix_seconds;
 use crate::endpoint::{Mode, Respond};
 use crate::executor::Executors;
 use crate::frontend::{AppError, Call};
+use crate::gate::Gate;
 use crate::historical::HistoricalNamespace;
 use crate::limits::{
     COMMIT_ATTEMPTS_MAX, COMMIT_WAIT_MS_DEFAULT, COMMIT_WAIT_MS_MAX, RETRY_AFTER_S,
@@ -54,16 +55,18 @@ pub(crate) struct Host {
     pub(crate) open: AtomicBool,
 }
 
-/// One client's session: who it is, and the view in which its earlier requests ran (0: none yet).
+/// One client's session: who it is, what its listener lets through, and the view in which its
+/// earlier requests ran (0: none yet).
 #[derive(Debug, Default)]
 pub(crate) struct Session {
     pub(crate) peer: Peer,
+    gate: Arc<Gate>,
     view: AtomicU64,
 }
 
 impl Session {
-    pub(crate) fn new(peer: Peer) -> Self {
-        Self { peer, view: AtomicU64::new(0) }
+    pub(crate) fn new(peer: Peer, gate: Arc<Gate>) -> Self {
+        Self { peer, gate, view: AtomicU64::new(0) }
     }
 
     /// Notes the view of this request; the error answer if an earlier one ran in another view.
@@ -114,7 +117,7 @@ impl Host {
     pub(crate) fn begin(self: &Arc<Self>, session: &Arc<Session>, mut request: Request) -> Begun {
         let started = Instant::now();
         let application = self.application.load();
-        let index = match self.find(&application, &mut request) {
+        let index = match self.find(&application, &session.gate, &mut request) {
             Ok(index) => index,
             Err(response) => {
                 self.metrics.unmatched.answered(response.status, started.elapsed());
@@ -139,13 +142,18 @@ impl Host {
     pub(crate) fn run_here(&self, session: &Session, mut request: Request) -> Outcome {
         let started = Instant::now();
         let application = self.application.load_full();
-        match self.find(&application, &mut request) {
+        match self.find(&application, &session.gate, &mut request) {
             Ok(index) => self.run(&application, index, request, session, started),
             Err(response) => Outcome::Done(response.into()),
         }
     }
 
-    fn find(&self, application: &Application, request: &mut Request) -> Result<usize, Response> {
+    fn find(
+        &self,
+        application: &Application,
+        gate: &Gate,
+        request: &mut Request,
+    ) -> Result<usize, Response> {
         let (actor, offset) = Actor::of(request.path());
         let found = application.router(actor).find(request.http_method(), request.path(), offset);
         if actor == Actor::App && !self.service_open() {
@@ -159,6 +167,8 @@ impl Host {
         let below = request.path().get(offset..).unwrap_or("");
         match found {
             Found::Endpoint { index, route, spans } => {
+                let redirection = application.entries[index].endpoint.options.redirection;
+                gate.admit(request, &route.text, redirection)?;
                 request.route = Some(route);
                 request.spans = spans;
                 Ok(index)

@@ -14,6 +14,7 @@ mod endpoint;
 mod error;
 mod executor;
 mod frontend;
+mod gate;
 mod genesis;
 mod historical;
 mod http;

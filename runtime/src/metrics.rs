@@ -15,6 +15,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
+use serde_json::{Value as Json, json};
 
 use crate::node::NodeMetrics;
 
@@ -142,6 +143,32 @@ impl Metrics {
     /// The counters of a route; the same ones for the same label, whatever application declares it.
     pub(crate) fn route(&self, label: &str) -> Arc<RouteMetrics> {
         self.routes.lock().entry(label.to_owned()).or_default().clone()
+    }
+
+    /// The endpoints' counters in the shape that CCF had up to version 4: of all calls, errors are
+    /// answered 4xx, failures 5xx. Endpoints that nobody called are left out.
+    pub(crate) fn endpoints_json(&self) -> Json {
+        let routes = self.routes.lock();
+        let metrics: Vec<Json> = routes
+            .iter()
+            .filter_map(|(label, route)| {
+                let (method, path) = label.split_once(' ')?;
+                let counts: Vec<u64> =
+                    route.by_class.iter().map(|count| count.load(Ordering::Relaxed)).collect();
+                let calls: u64 = counts.iter().sum();
+                (calls > 0).then(|| {
+                    json!({
+                        "calls": calls,
+                        "errors": counts[3],
+                        "failures": counts[4],
+                        "method": method,
+                        "path": path,
+                        "retries": route.retries.load(Ordering::Relaxed),
+                    })
+                })
+            })
+            .collect();
+        json!({ "metrics": metrics })
     }
 
     /// Prometheus text.

@@ -206,12 +206,12 @@ impl Request {
         })
     }
 
-    /// The path, and the decoded query after `?` if there is one (CCF's `request.url`).
+    /// The path, and the decoded query after `?` unless it is empty (CCF's `request.url`).
     #[must_use]
     pub fn url(&self) -> String {
         match self.raw_query() {
-            Some(_) => format!("{}?{}", self.path(), self.query()),
-            None => self.path().to_owned(),
+            Some(query) if !query.is_empty() => format!("{}?{}", self.path(), self.query()),
+            _ => self.path().to_owned(),
         }
     }
 
@@ -365,6 +365,7 @@ mod tests {
         assert_eq!(request.query_parameter("none"), None);
         assert_eq!(request.url(), "/app/log?id=a&b c&x=1+2&flag");
         assert_eq!(request.path(), "/app/log");
+        assert_eq!(Request::new("GET", "/app/log?").unwrap().url(), "/app/log");
     }
 
     #[test]

@@ -244,7 +244,7 @@ impl Runtime {
     /// transaction was kept.
     #[must_use]
     pub fn send(&self, request: Request, peer: Peer) -> Response {
-        let session = Session::new(peer);
+        let session = Session::new(peer, Arc::default());
         let answer = match self.host.run_here(&session, request) {
             Outcome::Done(answer) => answer,
             Outcome::Waiting(waiting) => waiting.answer_blocking(&self.host.node),

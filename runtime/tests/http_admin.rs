@@ -8,7 +8,7 @@ mod http_support;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use affiant::{Endpoint, Frontend, FrontendWorker, NodeSettings, Response, Runtime};
+use affiant::{AuthnPolicy, Endpoint, Frontend, FrontendWorker, NodeSettings, Response, Runtime};
 use http_support::{Client, listener, settings, start, with_endpoints};
 use serde_json::{Value as Json, json};
 
@@ -232,6 +232,42 @@ fn commit_points_histories_and_receipts() {
 }
 
 #[test]
+fn the_api_document_says_what_openapi_wants() {
+    let endpoint = |path: &str, policies: Vec<AuthnPolicy>, openapi: Json| Endpoint {
+        path: path.to_owned(),
+        options: affiant::EndpointOptions {
+            authn_policies: policies,
+            openapi,
+            ..Default::default()
+        },
+        ..interpreted().0.remove(0)
+    };
+    let named = |name: &str| AuthnPolicy::Named(name.to_owned());
+    let both = AuthnPolicy::AllOf(vec!["user_cert".to_owned(), "any_cert".to_owned()]);
+    let frontend = Interpreted(vec![
+        endpoint("/a/{x}/b/{y}:z", vec![named("no_auth"), both], Json::Null),
+        endpoint("/own", vec![named("member_cert")], json!({"security": [], "responses": {}})),
+        endpoint("/open", vec![], json!({"summary": "s"})),
+    ]);
+    let runtime = Runtime::builder(settings(&[]))
+        .frontend(std::sync::Arc::new(frontend))
+        .listen(listener())
+        .start()
+        .unwrap();
+    let api = Client::new(&runtime).get("/app/api").json();
+    let item = &api["paths"]["/app/a/{x}/b/{y}:z"];
+    let names = item["parameters"].as_array().unwrap().iter().map(|p| p["name"].clone());
+    assert_eq!(names.collect::<Vec<_>>(), ["x", "y"]);
+    assert_eq!(item["get"]["security"], json!([{}, {"any_cert": [], "user_cert": []}]));
+    assert!(item["get"]["responses"]["default"].is_object());
+    let schemes = api["components"]["securitySchemes"].as_object().unwrap();
+    assert_eq!(schemes.keys().collect::<Vec<_>>(), ["any_cert", "member_cert", "user_cert"]);
+    assert_eq!(api["paths"]["/app/own"]["get"], json!({"security": [], "responses": {}}));
+    assert!(api["paths"]["/app/open"]["get"].get("security").is_none());
+    assert_eq!(api["paths"]["/app/open"]["get"]["summary"], "s");
+}
+
+#[test]
 fn a_client_that_takes_no_json_is_told() {
     let runtime = start(listener());
     let mut client = Client::new(&runtime);
@@ -268,6 +304,13 @@ fn nodes_are_found_by_what_is_asked() {
     assert_eq!((answer.status, answer.code().as_str()), (400, "NodeNotRetiredCommitted"));
     assert_eq!(client.request("HEAD", "/node/primary", &[], b"").status, 200);
     assert_eq!(client.get("/node/backup").status, 404);
+    for path in
+        ["/node/snapshot", "/node/snapshot?since=3", "/node/snapshot/snapshot_1_2.committed"]
+    {
+        let answer = client.get(path);
+        assert_eq!((answer.status, answer.code().as_str()), (404, "ResourceNotFound"));
+    }
+    assert_eq!(client.get("/node/snapshot?since=x").status, 400);
 }
 
 #[test]
@@ -280,6 +323,15 @@ fn metrics_are_open_and_of_fixed_cardinality() {
     for index in 0..20 {
         client.get(&format!("/app/nope/{index}"));
     }
+    client.get("/app/records/none");
+    let json = client.request("GET", "/app/metrics", &[("accept", "application/json")], b"").json();
+    assert_eq!(
+        json["metrics"][0],
+        json!({
+            "calls": 2, "errors": 1, "failures": 0, "method": "GET", "path": "/app/records/{id}",
+            "retries": 0,
+        })
+    );
     let answer = client.get("/metrics");
     assert_eq!(answer.status, 200);
     assert!(answer.header("content-type").unwrap().starts_with("application/openmetrics-text"));

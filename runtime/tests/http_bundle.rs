@@ -217,6 +217,7 @@ fn what_is_wrong_is_said_by_file_and_field() {
         (with(json!({"authn_policies": [{"all_of": ["telepathy"]}]})), "\"telepathy\""),
         (with(json!({"authn_policies": [{"any_of": []}]})), "{\"all_of\": [names]}"),
         (with(json!({"openapi_hidden": "yes"})), "true or false"),
+        (with(json!({"openapi": "text"})), "an OpenAPI operation object"),
         (with(json!({"interpreter_reuse": "k"})), "{\"key\": \"<name>\"}"),
     ];
     for (endpoints, expected) in cases {

@@ -13,7 +13,8 @@ use affiant::{
 };
 use affiant_proof::{Receipt, VerifyOptions};
 use http_support::{
-    Client, assert_serves, listener, person, records, settings, start, valid, with_endpoints,
+    Client, assert_serves, client_config, listener, person, records, settings, start, valid,
+    with_endpoints,
 };
 use serde_json::{Value as Json, json};
 
@@ -176,6 +177,43 @@ fn callers_are_known_by_their_certificates() {
     assert_eq!(refusal(Some(&stranger), "/app/both")["auth_policy"], "AllOf(any_cert,user_cert)");
     assert_eq!(Client::of(&runtime, &expired).get("/app/any").text(), "no_auth");
     assert_serves(&runtime);
+}
+
+#[test]
+fn a_listener_serves_the_routes_that_it_accepts() {
+    let some = |name: &str, accepted: &[&str], redirections: Json| affiant::Listener {
+        name: name.to_owned(),
+        accepted_endpoints: (name == "some")
+            .then(|| accepted.iter().map(|one| (*one).to_owned()).collect()),
+        configured: json!({ "redirections": redirections }),
+        ..listener()
+    };
+    let backup = EndpointOptions { redirection: affiant::Redirection::ToBackup, ..early() };
+    let fixed = json!({"to_backup": {"kind": "StaticAddress", "target": {"address": "b:1"}}});
+    let runtime = with_endpoints(Runtime::builder(settings(&[])))
+        .endpoint("GET", "/backup/{x}", backup, |_, _| Ok(Response::text(200, "here")))
+        .listen(some("some", &["/app/records/\\{id\\}", "/node/.*"], Json::Null))
+        .listen(some("role", &[], json!({})))
+        .listen(some("fixed", &[], fixed))
+        .start()
+        .unwrap();
+    let mut client = Client::new(&runtime);
+    assert_eq!(client.post("/app/records/1", b"x").status, 200);
+    assert_eq!(client.post("/records/1", b"x").status, 200, "the route has its prefix");
+    assert_eq!(client.get("/node/state").status, 200);
+    let refused = client.get("/app/plain");
+    assert_eq!((refused.status, refused.body.len()), (503, 0));
+    assert_eq!(client.get("/app/nope").status, 404);
+    let at = |index: usize, path: &str| {
+        let config = client_config(&runtime, None, &[]);
+        Client::with(runtime.addresses()[index], config).get(path)
+    };
+    let answer = at(1, "/app/backup/1");
+    assert_eq!((answer.status, answer.code().as_str()), (503, "BackupNotFound"));
+    assert_eq!(at(1, "/app/plain").status, 200);
+    let answer = at(2, "/app/backup/1?a=%20b");
+    let location = answer.header("location");
+    assert_eq!((answer.status, location), (307, Some("https://b:1/app/backup/1?a=%20b")));
 }
 
 #[test]

@@ -321,7 +321,11 @@ fn with_certificate(
 
 #[test]
 fn http2_by_alpn_and_by_configuration() {
+    let options = EndpointOptions::native().respond(Respond::AtOnce);
     let runtime = with_endpoints(Runtime::builder(settings(&[])))
+        .endpoint("GET", "/host", options, |request, _| {
+            Ok(Response::text(200, request.header("host").unwrap_or("none").to_owned()))
+        })
         .listen(listener())
         .listen(Listener { name: "two".to_owned(), protocols: Protocols::Http2, ..listener() })
         .start()
@@ -373,6 +377,8 @@ fn http2_by_alpn_and_by_configuration() {
             }
             let (status, _, body) = call("GET", "/app/records/7".to_owned(), Vec::new()).await;
             assert_eq!((status, &*body), (200, &b"two 7"[..]));
+            let (status, _, body) = call("GET", "/app/host".to_owned(), Vec::new()).await;
+            assert_eq!((status, &*body), (200, &b"localhost"[..]), "the authority");
             let (status, _, body) =
                 call("POST", "/app/records/7".to_owned(), vec![b'x'; 2 << 20]).await;
             assert_eq!(status, 413, "{}", String::from_utf8_lossy(&body));

@@ -97,7 +97,12 @@ pub(super) fn receipt(call: &mut BuiltInCall<'_>) -> Outcome {
     }
 }
 
-pub(super) fn prometheus(call: &mut BuiltInCall<'_>) -> Outcome {
+/// The metrics: Prometheus text, or the endpoints' counters as JSON to those who ask for that.
+pub(super) fn metrics(call: &mut BuiltInCall<'_>) -> Outcome {
+    let accept = call.request.header("accept").unwrap_or_default();
+    if accept.contains("application/json") && !accept.contains("openmetrics") {
+        return ok(&call.host.metrics.endpoints_json());
+    }
     let store = call.host.node.store();
     let last = store.last();
     let gauges = Gauges {

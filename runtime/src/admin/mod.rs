@@ -86,8 +86,8 @@ pub(crate) static BUILT_IN: &[BuiltIn] = &[
     BuiltIn {
         hidden: true,
         always_open: true,
-        offers: &["application/openmetrics-text", "text/plain"],
-        ..get(APP, "/metrics", common::prometheus)
+        offers: &["application/openmetrics-text", "text/plain", "application/json"],
+        ..get(APP, "/metrics", common::metrics)
     },
     get(NODE, "/state", node::state),
     get(NODE, "/version", node::version),
@@ -115,6 +115,10 @@ pub(crate) static BUILT_IN: &[BuiltIn] = &[
     get(NODE, "/primary", network::primary),
     BuiltIn { method: "HEAD", ..get(NODE, "/primary", network::primary) },
     get(NODE, "/backup", network::backup),
+    get(NODE, "/snapshot", node::snapshot),
+    BuiltIn { method: "HEAD", ..get(NODE, "/snapshot", node::snapshot) },
+    get(NODE, "/snapshot/{snapshot_name}", node::snapshot),
+    BuiltIn { method: "HEAD", ..get(NODE, "/snapshot/{snapshot_name}", node::snapshot) },
     get(NODE, "/config", network::config),
     get(NODE, "/consensus", network::consensus),
 ];

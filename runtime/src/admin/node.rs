@@ -183,6 +183,17 @@ pub(super) fn index_strategies(_: &mut BuiltInCall<'_>) -> Outcome {
     ok(&json!([]))
 }
 
+/// This node takes no snapshots, so there is never one to send.
+pub(super) fn snapshot(call: &mut BuiltInCall<'_>) -> Outcome {
+    if let Some(since) = call.request.query_parameter("since")
+        && since.parse::<u64>().is_err()
+    {
+        let message = format!("Query parameter 'since' is '{since}'; it must be a seqno.");
+        return Err(AppError::new(400, odata::INVALID_QUERY_PARAMETER_VALUE, message));
+    }
+    Err(AppError::new(404, odata::RESOURCE_NOT_FOUND, "This node has no such snapshot."))
+}
+
 pub(super) fn service_configuration(call: &mut BuiltInCall<'_>) -> Outcome {
     let config: Option<ServiceConfig> = tables::get_single(call.tx, &tables::SERVICE_CONFIG);
     match config.and_then(|config| serde_json::to_value(config).ok()) {

@@ -10,16 +10,17 @@ use crate::router::Actor;
 
 pub(super) fn document(call: &mut BuiltInCall<'_>) -> Outcome {
     let mut paths = Map::new();
+    let mut schemes = Map::new();
     // Built-in endpoints come last in the list; the application's own of the same name stay.
     for entry in call.application.entries.iter().filter(|entry| entry.actor == call.actor) {
         if entry.endpoint.options.openapi_hidden {
             continue;
         }
         let path = format!("{}{}", entry.actor.prefix(), entry.endpoint.path);
-        let item = paths.entry(path).or_insert_with(|| Json::Object(Map::new()));
+        let item = paths.entry(path).or_insert_with(|| path_item(&entry.endpoint.path));
         if let Some(verbs) = item.as_object_mut() {
             let verb = entry.endpoint.method.to_ascii_lowercase();
-            verbs.entry(verb).or_insert_with(|| operation(entry));
+            verbs.entry(verb).or_insert_with(|| operation(entry, &mut schemes));
         }
     }
     let (title, description, version) = match call.actor {
@@ -31,8 +32,12 @@ pub(super) fn document(call: &mut BuiltInCall<'_>) -> Outcome {
         ),
         Actor::Gov => ("Governance API", "This API is used to govern the service.", "4.7.4"),
     };
+    let mut components = components();
+    if !schemes.is_empty() {
+        components["securitySchemes"] = Json::Object(schemes);
+    }
     ok(&json!({
-        "components": components(),
+        "components": components,
         "info": {"description": description, "title": title, "version": version},
         "openapi": "3.0.0",
         "paths": paths,
@@ -40,23 +45,65 @@ pub(super) fn document(call: &mut BuiltInCall<'_>) -> Outcome {
     }))
 }
 
-fn operation(entry: &Entry) -> Json {
-    if let Handler::Frontend { .. } = entry.handler {
-        return match &entry.endpoint.options.openapi {
-            Json::Null => json!({}),
-            given => given.clone(),
-        };
+/// What all operations of a path share: its placeholders.
+fn path_item(path: &str) -> Json {
+    let parameters: Vec<Json> = placeholders(path)
+        .map(|name| {
+            json!({"in": "path", "name": name, "required": true, "schema": {"type": "string"}})
+        })
+        .collect();
+    if parameters.is_empty() { json!({}) } else { json!({ "parameters": parameters }) }
+}
+
+fn placeholders(path: &str) -> impl Iterator<Item = &str> {
+    path.split('{').skip(1).filter_map(|part| Some(part.split_once('}')?.0))
+}
+
+fn operation(entry: &Entry, schemes: &mut Map<String, Json>) -> Json {
+    let mut operation = match &entry.handler {
+        Handler::BuiltIn(_) => built_in(entry),
+        Handler::Frontend { .. } => {
+            let given = &entry.endpoint.options.openapi;
+            if given.is_object() { given.clone() } else { json!({}) }
+        }
+    };
+    if let Some(fields) = operation.as_object_mut() {
+        // The one field that OpenAPI wants of every operation.
+        fields.entry("responses").or_insert_with(responses);
+        if let Some(security) = security(entry, schemes) {
+            fields.entry("security").or_insert(security);
+        }
     }
-    let mut operation = json!({
-        "operationId": operation_id(entry),
-        "responses": {
-            "200": {
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/json"}}},
-                "description": "Default response description",
-            },
-            "default": {"$ref": "#/components/responses/default"},
+    operation
+}
+
+/// The policies as alternatives; notes the schemes that they name.
+fn security(entry: &Entry, schemes: &mut Map<String, Json>) -> Option<Json> {
+    let mut alternatives = Vec::new();
+    for policies in entry.admission.alternatives() {
+        let mut all = Map::new();
+        // A policy without a scheme, such as no_auth, asks for nothing that OpenAPI could say.
+        for (name, scheme) in policies.iter().filter_map(|policy| policy.openapi_scheme()) {
+            all.insert(name.to_owned(), json!([]));
+            schemes.insert(name.to_owned(), scheme);
+        }
+        alternatives.push(Json::Object(all));
+    }
+    (!alternatives.is_empty()).then_some(Json::Array(alternatives))
+}
+
+fn responses() -> Json {
+    json!({
+        "200": {
+            "content": {"application/json": {"schema": {"$ref": "#/components/schemas/json"}}},
+            "description": "Default response description",
         },
-    });
+        "default": {"$ref": "#/components/responses/default"},
+    })
+}
+
+fn built_in(entry: &Entry) -> Json {
+    let mut operation = json!({"operationId": operation_id(entry), "responses": responses()});
     let schema = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
     let query = |name: &str, required: bool, of: &str| json!({"in": "query", "name": name, "required": required, "schema": schema(of)});
     let answer = |operation: &mut Json, name: &str| {
@@ -87,11 +134,6 @@ fn operation(entry: &Entry) -> Json {
             operation["parameters"] = json!([query("transaction_id", true, "TransactionId")]);
         }
         "/api" => operation["summary"] = "OpenAPI schema".into(),
-        path if path.contains('{') => {
-            operation["parameters"] = json!([{
-                "in": "path", "name": "node_id", "required": true, "schema": {"type": "string"},
-            }]);
-        }
         _ => {}
     }
     operation

@@ -135,6 +135,16 @@ impl Admission {
         self.0.is_empty()
     }
 
+    /// The policies as they are tried: each element admits if all of its policies do. Unknown names
+    /// are left out.
+    pub(crate) fn alternatives(&self) -> impl Iterator<Item = &[Arc<dyn AuthPolicy>]> {
+        self.0.iter().filter_map(|step| match step {
+            Step::One(policy) => Some(core::slice::from_ref(policy)),
+            Step::All(policies) => Some(policies.as_slice()),
+            Step::Unknown(_) => None,
+        })
+    }
+
     /// Admits the caller or answers: 401 with each policy's reason, or what a policy made of it.
     /// Without any policy there is no caller.
     pub(crate) fn admit(

@@ -136,7 +136,7 @@ impl Checker<'_> {
                     ("to_backup", Redirection::ToBackup),
                 ],
             ),
-            openapi: fields.get("openapi").cloned().unwrap_or_default(),
+            openapi: self.fragment(&place, fields),
             openapi_hidden: self.flag(&place, fields, "openapi_hidden"),
             interpreter_reuse_key: self.reuse_key(&place, fields),
         };
@@ -197,6 +197,20 @@ impl Checker<'_> {
             Some(other) => {
                 self.problem(place, format_args!("{field} is {other}; it must be true or false"));
                 false
+            }
+        }
+    }
+
+    fn fragment(&mut self, place: &str, fields: &Map<String, Json>) -> Json {
+        match fields.get("openapi") {
+            None | Some(Json::Null) => Json::Null,
+            Some(given @ Json::Object(_)) => given.clone(),
+            Some(other) => {
+                self.problem(
+                    place,
+                    format_args!("openapi is {other}; it must be an OpenAPI operation object"),
+                );
+                Json::Null
             }
         }
     }

@@ -3,9 +3,10 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONNECTION, HeaderName, HeaderValue};
+use http::header::{CONNECTION, HOST, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, StatusCode, Version};
 use http_body_util::{BodyExt as _, Full};
@@ -14,6 +15,7 @@ use hyper::body::{Body as _, Incoming};
 use super::Listener;
 use super::session::Connection;
 use crate::dispatch::{Begun, busy};
+use crate::limits::{LINGER_BYTES_MAX, LINGER_MS_MAX};
 use crate::odata;
 use crate::request::{Request, Response};
 use crate::respond::{Answer, Outcome};
@@ -37,7 +39,12 @@ pub(super) async fn serve(
             Ok(request) => run(&connection, request).await,
             Err(answer) => *answer,
         },
-        Err(answer) => *answer,
+        Err(answer) => {
+            if !http1 {
+                drain(request.into_body()).await;
+            }
+            *answer
+        }
     };
     if answer.close {
         connection.activity.close.store(true, Ordering::Relaxed);
@@ -92,12 +99,6 @@ fn admit(connection: &Connection, request: &hyper::Request<Incoming>) -> Result<
             ),
         )));
     }
-    let path = request.uri().path();
-    if let Some(accepted) = &connection.accepted
-        && !accepted.iter().any(|pattern| pattern.is_match(path))
-    {
-        return Err(Box::new(Response::empty(503).into()));
-    }
     if request.body().size_hint().lower() > listener.body_bytes_max as u64 {
         return Err(too_large(connection));
     }
@@ -123,13 +124,22 @@ async fn read(
     connection: &Connection,
     request: hyper::Request<Incoming>,
 ) -> Result<Request, Box<Answer>> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    // HTTP/2 names the host in the target.
+    if parts.version == Version::HTTP_2
+        && !parts.headers.contains_key(HOST)
+        && let Some(authority) = parts.uri.authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        parts.headers.insert(HOST, host);
+    }
     let target =
         parts.uri.into_parts().path_and_query.unwrap_or_else(|| PathAndQuery::from_static("/"));
     let body = if body.is_end_stream() {
         Bytes::new()
     } else {
-        let reading = collect(connection, &connection.listener, body);
+        let http2 = parts.version == Version::HTTP_2;
+        let reading = collect(connection, &connection.listener, http2, body);
         match tokio::time::timeout(connection.listener.body_read_max, reading).await {
             Ok(read) => read?,
             Err(_) => {
@@ -144,9 +154,26 @@ async fn read(
     Ok(Request::from_parts(parts.method, target, parts.headers, body))
 }
 
+/// Reads and drops what is left of a body, within bounds. Over HTTP/2 an answer that leaves before
+/// the body has come resets the stream, and some clients then report the reset, not the answer.
+async fn drain(mut body: Incoming) {
+    let reading = async {
+        let mut bytes = 0;
+        while let Some(Ok(frame)) = body.frame().await {
+            bytes += frame.data_ref().map_or(0, Bytes::len);
+            if bytes > LINGER_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    // Whoever sends for longer sees the reset.
+    tokio::time::timeout(Duration::from_millis(LINGER_MS_MAX), reading).await.ok();
+}
+
 async fn collect(
     connection: &Connection,
     listener: &Listener,
+    http2: bool,
     mut body: Incoming,
 ) -> Result<Bytes, Box<Answer>> {
     let mut first = Bytes::new();
@@ -159,6 +186,9 @@ async fn collect(
         // Trailers are nobody's business here.
         let Ok(data) = frame.into_data() else { continue };
         if first.len() + rest.len() + data.len() > listener.body_bytes_max {
+            if http2 {
+                drain(body).await;
+            }
             return Err(too_large(connection));
         }
         if first.is_empty() && rest.is_empty() {

@@ -10,15 +10,15 @@ mod threads;
 mod watched;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
-
-use regex_lite::Regex;
 
 pub(crate) use threads::{Identities, Prepared, Server};
 
 use serde_json::Value as Json;
 
 use crate::config::{AppProtocol, Endorsement, ListenerSettings};
+use crate::gate::Gate;
 use crate::limits::{
     BODY_BYTES_MAX_DEFAULT, BODY_READ_MS_MAX, HANDSHAKE_MS_MAX, HEADER_BYTES_MAX_DEFAULT,
     HEADER_COUNT_MAX_DEFAULT, HEADER_READ_MS_MAX, IDLE_MS_MAX_DEFAULT, SESSIONS_HARD_MAX_DEFAULT,
@@ -51,7 +51,8 @@ pub struct Listener {
     /// Who vouches for its certificate. `Unsecured` is plain text: there are no client certificates,
     /// and everybody on the way reads and changes what they like.
     pub endorsement: Endorsement,
-    /// Regular expressions, one of which a path must match as a whole; `None`: all are served.
+    /// Regular expressions, one of which an endpoint's route (prefix and template) must match as a
+    /// whole; `None`: all are served.
     pub accepted_endpoints: Option<Vec<String>>,
     /// The interface as configured, for `/node/network/nodes`; null: made from the fields here.
     pub configured: Json,
@@ -109,7 +110,13 @@ impl From<&ListenerSettings> for Listener {
                 AppProtocol::Http2 => Protocols::Http2,
             },
             endorsement: settings.endorsement,
-            accepted_endpoints: settings.accepted_endpoints.clone(),
+            // What is not encrypted has to be asked for by name.
+            accepted_endpoints: match settings.endorsement {
+                Endorsement::Unsecured => {
+                    Some(settings.accepted_endpoints.clone().unwrap_or_default())
+                }
+                _ => settings.accepted_endpoints.clone(),
+            },
             configured: settings.configured.clone(),
             body_bytes_max: settings.body_bytes_max,
             header_bytes_max: settings.header_bytes_max,
@@ -125,7 +132,6 @@ impl From<&ListenerSettings> for Listener {
 /// A listener and the address that it is bound to.
 pub(crate) struct Bound {
     pub(crate) settings: Listener,
-    /// Compiled from [`Listener::accepted_endpoints`].
-    pub(crate) accepted: Option<Vec<Regex>>,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) address: SocketAddr,
 }

@@ -11,7 +11,6 @@ use std::time::Duration;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use regex_lite::Regex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
@@ -23,6 +22,7 @@ use super::watched::{Activity, Patience, Watched};
 use super::{Listener, Protocols};
 use crate::auth::{Peer, PeerCertificate};
 use crate::dispatch::{Host, Session};
+use crate::gate::Gate;
 use crate::limits::{
     H2_CONNECTION_WINDOW_BYTES, H2_FRAME_BYTES_MAX, H2_RESET_STREAMS_MAX, H2_SEND_BUFFER_BYTES_MAX,
     H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX, HEADER_SLACK_BYTES, SESSION_SWEEP_MS,
@@ -34,7 +34,6 @@ pub(super) struct Connection {
     pub(super) host: Arc<Host>,
     pub(super) session: Arc<Session>,
     pub(super) listener: Arc<Listener>,
-    pub(super) accepted: Option<Arc<Vec<Regex>>>,
     pub(super) metrics: Arc<ListenerMetrics>,
     pub(super) activity: Arc<Activity>,
     pub(super) idler: Arc<Idler>,
@@ -47,7 +46,7 @@ pub(super) struct Connection {
 pub(super) struct Context {
     pub(super) host: Arc<Host>,
     pub(super) listener: Arc<Listener>,
-    pub(super) accepted: Option<Arc<Vec<Regex>>>,
+    pub(super) gate: Arc<Gate>,
     pub(super) metrics: Arc<ListenerMetrics>,
     pub(super) idler: Arc<Idler>,
     pub(super) tls: Option<TlsAcceptor>,
@@ -112,9 +111,8 @@ where
     let activity = Arc::new(Activity::default());
     let connection = Arc::new(Connection {
         host: context.host.clone(),
-        session: Arc::new(Session::new(peer)),
+        session: Arc::new(Session::new(peer, context.gate.clone())),
         listener: context.listener.clone(),
-        accepted: context.accepted.clone(),
         metrics: context.metrics.clone(),
         activity: activity.clone(),
         idler: context.idler.clone(),

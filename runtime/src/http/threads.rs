@@ -18,6 +18,7 @@ use super::{Bound, Listener};
 use crate::config::Endorsement;
 use crate::dispatch::Host;
 use crate::error::RuntimeError;
+use crate::gate::{Backups, Gate};
 use crate::limits::{LISTEN_BACKLOG, SESSION_SWEEP_MS, STOP_MS_MAX};
 use crate::metrics::ListenerMetrics;
 use crate::tls::{ServerIdentity, server_config};
@@ -99,7 +100,9 @@ impl Prepared {
                 .local_addr()
                 .map_err(failed("the address of a listener could not be read"))?;
             let accepted = compile(listener)?;
-            bound.push(Bound { settings: listener.clone(), accepted, address });
+            let backups = Backups::of_interface(&listener.configured);
+            let gate = Arc::new(Gate { accepted, backups });
+            bound.push(Bound { settings: listener.clone(), gate, address });
             sockets.push(socket);
         }
         Ok(Self { accepting, runtimes: runtimes?, sockets, bound })
@@ -113,10 +116,10 @@ impl Server {
         host: &Arc<Host>,
         identities: &Identities,
     ) -> Result<Self, RuntimeError> {
-        let Prepared { accepting, runtimes, sockets, mut bound } = prepared;
+        let Prepared { accepting, runtimes, sockets, bound } = prepared;
         let stopping = Arc::new(AtomicBool::new(false));
         let mut contexts = Vec::new();
-        for Bound { settings, accepted, .. } in &mut bound {
+        for Bound { settings, gate, .. } in &bound {
             let identity = match settings.endorsement {
                 Endorsement::Service => Some(&identities.service),
                 Endorsement::Node => Some(&identities.node),
@@ -138,7 +141,7 @@ impl Server {
             contexts.push(Context {
                 host: host.clone(),
                 listener: Arc::new(settings.clone()),
-                accepted: accepted.take().map(Arc::new),
+                gate: gate.clone(),
                 metrics,
                 idler: Arc::new(Idler::default()),
                 tls,
