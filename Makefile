@@ -9,7 +9,7 @@ TRANSACTIONS ?= 20000
 
 SHELL := /bin/bash
 
-.PHONY: help setup setup-js build release demo test lint unit simulate kill conformance examples-js load bench docs
+.PHONY: help setup setup-js build release demo test lint unit simulate kill conformance conformance-js examples-js load bench docs
 
 help:
 	@echo "make demo         build, start a node with the logging example, send requests, verify a receipt"
@@ -19,6 +19,7 @@ help:
 	@echo "make simulate     the simulator: SEEDS=$(SEEDS) seeds, and the mutants that prove it bites"
 	@echo "make kill         kill -9 under load, KILLS=$(KILLS) cycles"
 	@echo "make conformance  Microsoft's ccf packages 7.0.22 and 6.0.28 verify our ledger and receipts"
+	@echo "make conformance-js  CCF's JavaScript interface, row by row of docs/compatibility.md, over HTTPS"
 	@echo "make examples-js  the TypeScript examples and the projects of affiant new, built by npm and served"
 	@echo "make load         whole-node load figures (not part of make test)"
 	@echo "make bench        micro-benchmarks (not part of make test)"
@@ -40,7 +41,7 @@ release: setup
 demo: build
 	@scripts/demo.sh
 
-test: lint unit simulate kill conformance examples-js
+test: lint unit simulate kill conformance conformance-js examples-js
 	@echo "all tests passed"
 
 lint: setup
@@ -58,6 +59,9 @@ kill: release
 
 conformance: release
 	@runtime/tests/conformance/run.sh $(TRANSACTIONS)
+
+conformance-js: release
+	@runtime/tests/conformance/js.sh
 
 examples-js: setup-js release
 	@scripts/examples-js.sh

@@ -11,43 +11,16 @@ work=$(mktemp -d)
 node=
 trap '[ -z "$node" ] || kill "$node" 2>/dev/null || true; rm -rf "$work"' EXIT
 
-say() { echo "conformance: $*"; }
+. "$here/venv.sh"
 
 # The 7.x package wants Python 3.12 or newer; the newest interpreter that is here serves both unless
 # it is too new for the 6.x package's pins.
-python_at_least() { # minor version
-    local candidate
-    for candidate in python3.14 python3.13 python3.12 python3.11 python3 \
-        "$HOME"/.pyenv/versions/3.*/bin/python3; do
-        candidate=$(command -v "$candidate" 2>/dev/null) || continue
-        if "$candidate" -c "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, $1))" \
-            >/dev/null 2>&1; then
-            echo "$candidate"
-            return 0
-        fi
-    done
-    return 1
-}
-
-environment() { # name, interpreter, packages...
-    local venv=$root/target/conformance/$1 python=$2
-    shift 2
-    if [ ! -x "$venv/bin/python" ] || [ "$(cat "$venv/packages" 2>/dev/null)" != "$*" ]; then
-        rm -rf "$venv"
-        mkdir -p "$(dirname "$venv")"
-        "$python" -m venv "$venv"
-        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
-        echo "$*" >"$venv/packages"
-    fi
-}
-
 if ! python7=$(python_at_least 12); then
     say "no Python 3.12 or newer found, which ccf 7.0.22 needs." >&2
     say "Install one (Debian 13: apt-get install python3-venv; Ubuntu 24.04: the same) and run make again." >&2
     exit 1
 fi
 python6=$(python_at_least 8)
-say "installing the stock packages (ccf 7.0.22, ccf 6.0.28)"
 environment ccf7 "$python7" ccf==7.0.22
 environment ccf6 "$python6" ccf==6.0.28 'cbor2<6'
 

@@ -1,0 +1,64 @@
+"""D.3: transactions."""
+
+import json
+
+from kit import UNDEFINED, buffer
+
+
+def run(t):
+    def put(space, source):
+        return t.main.post("/app/run/rw", source.encode(), x_space=space).txid
+
+    put("d3.a", "for (const k of ['a', 'b', 'c']) m.set(b(k), b('old'))")
+    t.js("own writes are read", "m.set(b('a'), b('new')); return m.get(b('a'))", buffer(b"new"),
+         space="d3.a", mode="rw")
+    t.js("own deletions are read", "m.delete(b('b')); return [m.has(b('b')), m.get(b('b'))]",
+         [False, UNDEFINED], space="d3.a")
+    t.js("size counts own writes and deletions",
+         "m.delete(b('c')); m.set(b('d'), b('')); m.set(b('e'), b('')); return m.size", 3,
+         space="d3.a")
+    t.js("a key that is deleted and set again is there",
+         "m.set(b('x'), b('1')); m.delete(b('x')); m.set(b('x'), b('2')); return m.get(b('x'))",
+         buffer(b"2"))
+    t.js("clear hides what the state has and what was set",
+         "m.set(b('z'), b('')); m.clear(); const n = m.size; m.set(b('y'), b('')); "
+         "return [n, m.size]", [0, 1], space="d3.a")
+    t.js("and so it is kept", "const seen = []; m.forEach((v, k) => seen.push(s(k))); return seen",
+         ["y"], space="d3.a")
+    txid = put("d3.b", "m.set(b('k'), b('1'))")
+    seqno = int(txid.split(".")[1])
+    t.js("the version of a key is the seqno of its last write",
+         "return m.getVersionOfPreviousWrite(b('k'))", seqno, space="d3.b")
+    put("d3.c", "m.set(b('other'), b('1'))")
+    t.js("writes elsewhere do not change it", "return m.getVersionOfPreviousWrite(b('k'))", seqno,
+         space="d3.b")
+    again = int(put("d3.b", "m.set(b('k'), b('1'))").split(".")[1])
+    t.equal("writing the same value is a write", again > seqno, True)
+    t.js("with a version of its own", "return m.getVersionOfPreviousWrite(b('k'))", again,
+         space="d3.b")
+    first = put("d3.b", "m.delete(b('absent'))")
+    t.equal("deleting what is absent takes a seqno", int(first.split(".")[1]) > again, True)
+    first = put("d3.d", "m.clear()")
+    second = put("d3.d", "m.set(b('k'), b('v'))")
+    t.equal("one transaction, one seqno over all its maps",
+            [first.split(".")[0], second.split(".")[0]], ["2", "2"])
+    t.js("a failed request leaves nothing of any map", "return [ccf.kv['d3.e'].size, "
+         "ccf.kv['public:d3.f'].size]", [0, 0]) if failed(t) else None
+    big = "m.set(b('big'), new Uint8Array(900000).fill(7).buffer); return m.get(b('big')).byteLength"
+    t.js("a value of 900 kB", big, 900000)
+    t.js("a thousand keys", "for (let i = 0; i < 1000; i++) m.set(b(`${i}`), b('v')); "
+         "return m.size", 1000, space="d3.many")
+    t.js("are a thousand keys later", "return m.size", 1000, space="d3.many")
+    t.js("a key of a kilobyte", "const k = b('k'.repeat(1024)); m.set(k, b('v')); "
+         "return m.has(k)", True)
+    answer = t.main.post("/app/tx/write", json.dumps({"space": "d3.g", "key": "now"}).encode())
+    t.js("the next request sees it at once", "return m.has(b('now'))", True, space="d3.g")
+    t.equal("and its answer left before commit or at it", answer.status, 200)
+
+
+def failed(t):
+    source = (
+        b"ccf.kv['d3.e'].set(ccf.strToBuf('k'), ccf.strToBuf('v')); "
+        b"ccf.kv['public:d3.f'].set(ccf.strToBuf('k'), ccf.strToBuf('v')); throw new Error('no')"
+    )
+    return t.main.post("/app/bare", source).status == 500

@@ -1,0 +1,5 @@
+import { nothing } from "./absent.js";
+
+export function f() {
+  return { body: nothing };
+}

@@ -1,0 +1,5 @@
+throw new RangeError("while evaluated");
+
+export function f() {
+  return {};
+}
