@@ -1,6 +1,7 @@
 //! The little CBOR that COSE messages and receipts need (RFC 8949): definite lengths, shortest
 //! integers, bounded depth and counts. What could be written in two ways is refused, so a
-//! message that verifies has one encoding.
+//! message that verifies has one encoding; except in messages that clients sign, where a signature
+//! covers the bytes as they came.
 
 use crate::ProofError;
 use crate::bytes::Cursor;
@@ -33,11 +34,17 @@ pub(crate) enum Label<'a> {
 pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     cursor: Cursor<'a>,
+    any_form: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(crate) const fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, cursor: Cursor::new(bytes, 0) }
+        Self { bytes, cursor: Cursor::new(bytes, 0), any_form: false }
+    }
+
+    /// Takes longer forms of numbers and lengths too, and skips floats and simple values.
+    pub(crate) const fn of_any_form(bytes: &'a [u8]) -> Self {
+        Self { bytes, cursor: Cursor::new(bytes, 0), any_form: true }
     }
 
     fn malformed<T>(&self, why: &'static str) -> Result<T, ProofError> {
@@ -56,7 +63,7 @@ impl<'a> Reader<'a> {
             27 => (u64::from_be_bytes(self.cursor.array(WHAT)?), 1 << 32),
             _ => return self.malformed("indefinite or reserved length"),
         };
-        if argument < least {
+        if argument < least && !self.any_form {
             return self.malformed("a number or length is not in its shortest form");
         }
         Ok((major, argument))
@@ -161,7 +168,7 @@ impl<'a> Reader<'a> {
             ARRAY => bounded(argument)?,
             MAP => 2 * bounded(argument)?,
             TAG => 1,
-            _ if matches!(argument, FALSE | TRUE | NULL) => 0,
+            _ if self.any_form || matches!(argument, FALSE | TRUE | NULL) => 0,
             _ => return self.malformed("floats and other simple values are not used here"),
         };
         for _ in 0..nested {
@@ -285,5 +292,9 @@ mod tests {
         assert!(Reader::new(&[0x5f, 0xff]).skip().is_err(), "indefinite length");
         assert!(Reader::new(&[0xf9, 0, 0]).skip().is_err(), "float");
         assert!(Reader::new(&[0x42, 0]).bytes().is_err(), "cut short");
+        assert_eq!(Reader::of_any_form(&[0xf9, 0, 0]).skip(), Ok(&[0xf9, 0, 0][..]));
+        assert_eq!(Reader::of_any_form(&[0x18, 7]).int(), Ok(7));
+        assert!(Reader::of_any_form(&deep).skip().is_err());
+        assert!(Reader::of_any_form(&[0x5f, 0xff]).skip().is_err(), "indefinite length");
     }
 }

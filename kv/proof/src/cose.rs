@@ -9,6 +9,7 @@
 mod endorsement;
 mod header;
 mod receipt;
+mod request;
 
 pub use endorsement::{
     Endorsement, EndorsementRecord, Epoch, encode_endorsement_protected, encode_sign1_attached,
@@ -16,6 +17,7 @@ pub use endorsement::{
 };
 pub use header::{Algorithm, SignedHeader, encode_protected};
 pub use receipt::{InclusionProof, cose_receipt, parse_inclusion_proofs};
+pub use request::RequestHeader;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -50,7 +52,19 @@ impl<'a> Sign1<'a> {
             let (found, limit) = (bytes.len() as u64, COSE_BYTES_MAX as u64);
             return Err(ProofError::TooLarge { what: "COSE message size", found, limit });
         }
-        let mut reader = Reader::new(bytes);
+        Self::read(Reader::new(bytes))
+    }
+
+    /// Reads a tagged COSE_Sign1 that a client sent and that is all of `bytes`: of any size, and in
+    /// any CBOR encoding of definite lengths.
+    ///
+    /// # Errors
+    /// The bytes are no COSE_Sign1.
+    pub fn parse_request(bytes: &'a [u8]) -> Result<Self, ProofError> {
+        Self::read(Reader::of_any_form(bytes))
+    }
+
+    fn read(mut reader: Reader<'a>) -> Result<Self, ProofError> {
         let tag = reader.tag()?;
         if tag != TAG_SIGN1 {
             return Err(ProofError::Unsupported { what: "COSE tag", found: tag.to_string() });
@@ -58,9 +72,9 @@ impl<'a> Sign1<'a> {
         reader.array_of(4, "a COSE_Sign1 has four parts")?;
         let protected = reader.bytes()?;
         let unprotected = {
-            let map = reader.skip()?;
-            Reader::new(map).map()?;
-            map
+            let mut ahead = reader;
+            ahead.map()?;
+            reader.skip()?
         };
         let payload = reader.bytes_or_null()?;
         let signature = reader.bytes()?;

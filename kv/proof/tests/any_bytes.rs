@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use affiant_proof::chunk::{ChunkName, ChunkView};
 use affiant_proof::claims::parse_commit_evidence;
-use affiant_proof::cose::{self, InclusionProof, Sign1, parse_inclusion_proofs};
+use affiant_proof::cose::{self, InclusionProof, RequestHeader, Sign1, parse_inclusion_proofs};
 use affiant_proof::entry::{self, EntryView, Maps};
 use affiant_proof::merkle::Tree;
 use affiant_proof::receipt::Receipt;
@@ -189,7 +189,12 @@ fn read_everything(bytes: &[u8]) {
     let _ = Tree::new().matches_serialised(bytes);
     if let Ok(sign1) = Sign1::parse(bytes) {
         let _ = (sign1.header(), parse_inclusion_proofs(&sign1));
+        assert_eq!(Sign1::parse_request(bytes), Ok(sign1), "what the strict reader takes, both do");
     }
+    if let Ok(sign1) = Sign1::parse_request(bytes) {
+        let _ = RequestHeader::parse(sign1.protected);
+    }
+    let _ = RequestHeader::parse(bytes);
     if let Ok(proof) = InclusionProof::parse(bytes) {
         let _ = proof.root();
     }

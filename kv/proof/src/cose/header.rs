@@ -4,7 +4,7 @@ use crate::cbor::{self, Label, Reader};
 use crate::{ProofError, TxId};
 
 pub(super) const ALGORITHM: i64 = 1;
-const KEY_ID: i64 = 4;
+pub(super) const KEY_ID: i64 = 4;
 pub(super) const CWT_CLAIMS: i64 = 15;
 const VERIFIABLE_DATA_STRUCTURE: i64 = 395;
 const CLAIM_ISSUER: i64 = 1;
