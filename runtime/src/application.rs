@@ -109,6 +109,7 @@ impl Application {
                 }
             }
         }
+        let own_policies = policies.for_built_in();
         for built_in in BUILT_IN {
             for actor in built_in.actors {
                 let endpoint = Endpoint {
@@ -118,12 +119,13 @@ impl Application {
                     function: built_in.path.to_owned(),
                     options: EndpointOptions {
                         openapi_hidden: built_in.hidden,
-                        ..EndpointOptions::default()
+                        ..EndpointOptions::default().policies(built_in.policies)
                     },
                 };
                 let handler = Handler::BuiltIn(built_in);
+                let origin = Origin::BuiltIn;
                 if let Err(problem) =
-                    application.add(*actor, Origin::BuiltIn, endpoint, handler, policies, metrics)
+                    application.add(*actor, origin, endpoint, handler, &own_policies, metrics)
                 {
                     problems.push(format!("built-in endpoint: {problem}"));
                 }

@@ -28,6 +28,7 @@ use crate::executor::Executors;
 use crate::frontend::{AppError, Call};
 use crate::gate::Gate;
 use crate::historical::HistoricalNamespace;
+use crate::jwt::RefreshCounters;
 use crate::limits::{
     COMMIT_ATTEMPTS_MAX, COMMIT_WAIT_MS_DEFAULT, COMMIT_WAIT_MS_MAX, RETRY_AFTER_S,
 };
@@ -51,6 +52,7 @@ pub(crate) struct Host {
     pub(crate) application: ArcSwap<Application>,
     pub(crate) executors: Executors,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) jwt_refresh: Arc<RefreshCounters>,
     /// A service that was open once stays so while the node runs.
     pub(crate) open: AtomicBool,
 }

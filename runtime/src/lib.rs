@@ -18,6 +18,7 @@ mod gate;
 mod genesis;
 mod historical;
 mod http;
+pub mod jwt;
 pub mod limits;
 pub mod log;
 mod metrics;
@@ -36,8 +37,8 @@ mod workers;
 
 pub use affiant_kv::{KvError, MapName, Tx};
 pub use auth::{
-    AnyCert, AuthError, AuthPolicy, AuthRequest, MemberCert, NoAuth, Peer, PeerCertificate,
-    UserCert,
+    AnyCert, AuthError, AuthPolicy, AuthRequest, Jwt, MemberCert, NoAuth, Peer, PeerCertificate,
+    UserCert, UserCoseSign1,
 };
 pub use bundle::{AppBundle, BundleError};
 pub use config::{
@@ -60,6 +61,6 @@ pub use node::{
 };
 pub use options::RuntimeOptions;
 pub use receipts::{json_receipt, receipt_cose, receipt_json};
-pub use request::{Caller, CertCaller, InvalidRequest, Request, Response};
+pub use request::{Caller, CertCaller, InvalidRequest, JwtCaller, Request, Response};
 pub use router::TemplateError;
 pub use runtime::{Runtime, RuntimeBuilder};

@@ -86,6 +86,31 @@ const _: () = assert!(SESSIONS_SOFT_MAX_DEFAULT < SESSIONS_HARD_MAX_DEFAULT);
 const _: () = assert!(INLINE_RUN_NS_RETURN < INLINE_RUN_NS_MAX);
 const _: () = assert!(COMMIT_WAIT_MS_DEFAULT <= COMMIT_WAIT_MS_MAX);
 
+/// Bytes of a bearer token.
+pub const JWT_BYTES_MAX: usize = 64 << 10;
+/// Bytes of the id of a key that tokens are signed with.
+pub const JWT_KID_BYTES_MAX: usize = 1024;
+/// Keys in one set that an issuer publishes.
+pub const JWKS_KEYS_COUNT_MAX: usize = 256;
+/// Default time between fetches of an issuer's keys, in milliseconds.
+pub const JWT_REFRESH_MS_DEFAULT: u64 = 1_800_000;
+/// How often the tables are looked at for issuers whose keys must be fetched, in milliseconds.
+pub const JWT_REFRESH_LOOK_MS: u64 = 500;
+/// Time until a failed fetch is tried again, where the usual time is longer, in milliseconds.
+pub const JWT_REFRESH_RETRY_MS: u64 = 60_000;
+/// Issuers whose keys are fetched at one time.
+pub const ISSUERS_AT_ONCE_MAX: usize = 8;
+/// Time for one answer of an issuer, from connecting to the body's end, in milliseconds.
+pub const ISSUER_ANSWER_MS_MAX: u64 = 10_000;
+/// Body of an issuer's answer, in bytes.
+pub const ISSUER_ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Headers of an issuer's answer, in bytes.
+pub const ISSUER_HEADER_BYTES_MAX: usize = 64 << 10;
+/// Certificates in one bundle that an issuer's server may chain to.
+pub const CA_BUNDLE_COUNT_MAX: usize = 1024;
+/// Parsed public keys that a policy remembers.
+pub const KNOWN_KEYS_COUNT_MAX: usize = 1024;
+
 /// Disk batches between the core thread and the disk thread.
 pub const DISK_BATCHES_COUNT_MAX: usize = 64;
 /// Callers that wait for commit at one time.

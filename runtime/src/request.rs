@@ -30,6 +30,15 @@ pub enum Caller {
         /// The certificate as PEM.
         cert: Arc<str>,
     },
+    /// `jwt`: a bearer token of a registered issuer.
+    Jwt(JwtCaller),
+    /// `user_cose_sign1`: the body is signed by a user in `public:ccf.gov.users.certs`.
+    UserCoseSign1 {
+        /// Who signed.
+        user: CertCaller,
+        /// What was signed: the message's payload.
+        content: Bytes,
+    },
     /// `{all_of: [...]}`: policy name and its caller, sorted by name.
     AllOf(Vec<(String, Caller)>),
 }
@@ -45,6 +54,17 @@ pub struct CertCaller {
     pub cert: Arc<str>,
 }
 
+/// A caller known by a token.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JwtCaller {
+    /// The issuer that the key was registered for; not necessarily the token's `iss`.
+    pub key_issuer: Arc<str>,
+    /// The token's header, an object.
+    pub header: Json,
+    /// The token's claims, an object.
+    pub payload: Json,
+}
+
 impl Caller {
     /// The policy's name.
     #[must_use]
@@ -54,6 +74,8 @@ impl Caller {
             Self::UserCert(_) => "user_cert",
             Self::MemberCert(_) => "member_cert",
             Self::AnyCert { .. } => "any_cert",
+            Self::Jwt(_) => "jwt",
+            Self::UserCoseSign1 { .. } => "user_cose_sign1",
             Self::AllOf(_) => "all_of",
         }
     }

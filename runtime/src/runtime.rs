@@ -35,6 +35,7 @@ use crate::error::{RuntimeError, RuntimeResult};
 use crate::executor::Executors;
 use crate::frontend::{AppError, Call, Frontend};
 use crate::http::{Bound, Identities, Listener, Prepared, Protocols, Server};
+use crate::jwt::Refresher;
 use crate::limits::EXECUTOR_THREADS_DEFAULT;
 use crate::log_info;
 use crate::metrics::Metrics;
@@ -146,6 +147,7 @@ impl RuntimeBuilder {
                 self.settings.rpc_interfaces.entry(name).or_insert_with(|| shown(bound));
             fill_ports(interface, bound.address.port());
         }
+        let refresh_ms = self.settings.jwt_key_refresh_ms;
         let node = Node::start(self.settings)?;
         let mut frontends = self.frontends;
         for load in self.load {
@@ -164,8 +166,13 @@ impl RuntimeBuilder {
             application: ArcSwap::from_pointee(application),
             executors,
             metrics,
+            jwt_refresh: Arc::default(),
             open: AtomicBool::new(false),
         });
+        let refresher = Refresher::start(node.clone(), host.jwt_refresh.clone(), refresh_ms)
+            .map_err(|error| RuntimeError::Host {
+                reason: format!("the thread that fetches keys could not be started: {error}"),
+            })?;
         let server = match prepared {
             None => None,
             Some(prepared) => {
@@ -186,7 +193,7 @@ impl RuntimeBuilder {
                 Some(server)
             }
         };
-        Ok(Runtime { server, host, policies: self.policies, native })
+        Ok(Runtime { server, refresher, host, policies: self.policies, native })
     }
 }
 
@@ -194,6 +201,7 @@ impl RuntimeBuilder {
 pub struct Runtime {
     // Dropped first: no request comes after the node has gone.
     server: Option<Server>,
+    refresher: Refresher,
     host: Arc<Host>,
     policies: PolicyTable,
     native: Option<Arc<dyn Frontend>>,
@@ -279,6 +287,7 @@ impl Runtime {
         if let Some(server) = &self.server {
             server.stop();
         }
+        drop(self.refresher);
         self.host.executors.stop();
         self.host.node.shutdown()
     }

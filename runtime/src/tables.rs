@@ -67,6 +67,18 @@ tables! {
     INTERPRETER_FLUSH = "public:ccf.gov.interpreter.flush";
     /// One row: [`crate::RuntimeOptions`].
     RUNTIME_OPTIONS = "public:ccf.gov.js_runtime_options";
+    /// Name to a bundle of CA certificates, a JSON string of PEM.
+    CA_CERT_BUNDLES = "public:ccf.gov.tls.ca_cert_bundles";
+    /// Issuer to [`JwtIssuer`].
+    JWT_ISSUERS = "public:ccf.gov.jwt.issuers";
+    /// Key id to a list of [`JwtKey`].
+    JWT_KEYS = "public:ccf.gov.jwt.public_signing_keys_metadata_v2";
+    /// Key id to a list of [`JwtCertificate`]: as written by CCF before 6.0; only read.
+    JWT_CERTIFICATES = "public:ccf.gov.jwt.public_signing_keys_metadata";
+    /// Key id to a certificate, raw DER: as written by CCF before 5.0; only read.
+    JWT_FIRST_CERTIFICATES = "public:ccf.gov.jwt.public_signing_key";
+    /// Key id to issuer, raw: as written by CCF before 5.0; only read.
+    JWT_FIRST_ISSUERS = "public:ccf.gov.jwt.public_signing_key_issuer";
     /// Proposal id to proposal, raw.
     PROPOSALS = "public:ccf.gov.proposals";
     /// Proposal id to its state.
@@ -256,6 +268,41 @@ pub struct HistoricalLedgerSecret {
     /// The first seqno of the secret now in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_version: Option<u64>,
+}
+
+/// An issuer of tokens. The action that adds one stores further fields, which nothing reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JwtIssuer {
+    /// The nodes fetch its keys themselves.
+    #[serde(default)]
+    pub auto_refresh: bool,
+    /// The row of [`CA_CERT_BUNDLES`] that its server must chain to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_cert_bundle_name: Option<String>,
+}
+
+/// A key that tokens are signed with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JwtKey {
+    /// DER SubjectPublicKeyInfo, base64.
+    pub public_key: String,
+    /// The issuer that it was registered for.
+    pub issuer: String,
+    /// What the token's `iss` must be; anything if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub constraint: Option<String>,
+}
+
+/// As [`JwtKey`], by certificate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JwtCertificate {
+    /// DER certificate, base64.
+    pub cert: String,
+    /// The issuer that it was registered for.
+    pub issuer: String,
+    /// What the token's `iss` must be; anything if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub constraint: Option<String>,
 }
 
 /// `value` as CCF serialises it: compact, keys sorted.

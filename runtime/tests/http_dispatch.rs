@@ -174,7 +174,7 @@ fn callers_are_known_by_their_certificates() {
     );
     assert!(message(refusal(Some(&expired), "/app/whoami")).contains("Not After"));
     assert!(message(refusal(Some(&future), "/app/whoami")).contains("Not Before"));
-    assert_eq!(refusal(Some(&stranger), "/app/both")["auth_policy"], "AllOf(any_cert,user_cert)");
+    assert_eq!(refusal(Some(&stranger), "/app/both")["auth_policy"], "any_cert+user_cert");
     assert_eq!(Client::of(&runtime, &expired).get("/app/any").text(), "no_auth");
     assert_serves(&runtime);
 }

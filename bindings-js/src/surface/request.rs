@@ -4,7 +4,7 @@
 //! (`request.data`, the body as text where a string is wanted) sits on prototypes, so that
 //! `JSON.stringify(request)` is CCF's.
 
-use affiant::{Caller, Request};
+use affiant::{Caller, CertCaller, Request};
 
 use super::{REQUEST, function};
 use crate::engine::{Args, Arity, Function, Name, Native, Scope, Script, Value};
@@ -141,16 +141,34 @@ fn caller_object<'js>(scope: Scope<'js>, caller: &Caller, with_policy: bool) -> 
         scope.put(&object, Name::POLICY, scope.string(caller.policy())?)?;
     }
     match caller {
-        Caller::UserCert(known) | Caller::MemberCert(known) => {
-            scope.put(&object, Name::ID, scope.string(&known.id)?)?;
-            let data = scope.parse_json(known.data.to_string().as_bytes())?;
-            scope.put(&object, Name::DATA, data)?;
-            scope.put(&object, Name::CERT, scope.string(&known.cert)?)?;
+        Caller::UserCert(known) | Caller::MemberCert(known) => put_known(scope, &object, known)?,
+        Caller::UserCoseSign1 { user, content } => {
+            put_known(scope, &object, user)?;
+            let cose = scope.object()?;
+            scope.set_named(&cose, "content", scope.array_buffer(content)?)?;
+            scope.set_named(&object, "cose", cose)?;
+        }
+        Caller::Jwt(token) => {
+            let jwt = scope.object()?;
+            scope.set_named(&jwt, "keyIssuer", scope.string(&token.key_issuer)?)?;
+            scope.set_named(&jwt, "header", json_value(scope, &token.header)?)?;
+            scope.set_named(&jwt, "payload", json_value(scope, &token.payload)?)?;
+            scope.set_named(&object, "jwt", jwt)?;
         }
         Caller::AnyCert { cert } => scope.put(&object, Name::CERT, scope.string(cert)?)?,
         Caller::NoAuth | Caller::AllOf(_) => {}
     }
     Ok(object)
+}
+
+fn put_known<'js>(scope: Scope<'js>, object: &Value<'js>, known: &CertCaller) -> Script<()> {
+    scope.put(object, Name::ID, scope.string(&known.id)?)?;
+    scope.put(object, Name::DATA, json_value(scope, &known.data)?)?;
+    scope.put(object, Name::CERT, scope.string(&known.cert)?)
+}
+
+fn json_value<'js>(scope: Scope<'js>, value: &serde_json::Value) -> Script<Value<'js>> {
+    scope.parse_json(value.to_string().as_bytes())
 }
 
 fn text<'js>(scope: Scope<'js>, _: Args<'js>) -> Script<Value<'js>> {

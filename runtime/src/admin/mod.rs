@@ -24,6 +24,8 @@ pub(crate) struct BuiltIn {
     pub(crate) actors: &'static [Actor],
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
+    /// The policies that admit callers, tried in order; empty: anybody.
+    pub(crate) policies: &'static [&'static str],
     /// Left out of `/api`.
     pub(crate) hidden: bool,
     /// Reads files, so it runs on an executor thread.
@@ -65,6 +67,7 @@ const fn get(
         actors,
         method: "GET",
         path,
+        policies: &[],
         hidden: false,
         blocking: false,
         always_open: false,
@@ -101,7 +104,13 @@ pub(crate) static BUILT_IN: &[BuiltIn] = &[
     get(NODE, "/js_metrics", node::js_metrics),
     get(NODE, "/ready/app", node::ready_app),
     get(NODE, "/ready/gov", node::ready_gov),
-    get(NODE, "/jwt_keys/refresh/metrics", node::jwt_refresh),
+    BuiltIn {
+        method: "POST",
+        hidden: true,
+        policies: &["node_cert"],
+        ..get(NODE, "/jwt_keys/refresh", node::jwt_refresh)
+    },
+    get(NODE, "/jwt_keys/refresh/metrics", node::jwt_refresh_metrics),
     get(NODE, "/index/strategies", node::index_strategies),
     get(NODE, "/service/configuration", node::service_configuration),
     get(NODE, "/service/previous_identity", node::previous_identity),

@@ -174,9 +174,19 @@ fn ready(call: &BuiltInCall<'_>, ready: bool) -> Response {
     Response::empty(if ready { 204 } else { 503 })
 }
 
+pub(super) fn jwt_refresh_metrics(call: &mut BuiltInCall<'_>) -> Outcome {
+    let counters = &call.host.jwt_refresh;
+    ok(&json!({
+        "attempts": counters.attempts.load(Ordering::Relaxed),
+        "failures": counters.failures.load(Ordering::Relaxed),
+        "successes": counters.successes.load(Ordering::Relaxed),
+    }))
+}
+
+/// Where CCF's nodes hand fetched keys to themselves. Here they need no request for that.
 pub(super) fn jwt_refresh(_: &mut BuiltInCall<'_>) -> Outcome {
-    // Nothing refreshes keys yet.
-    ok(&json!({"attempts": 0, "failures": 0, "successes": 0}))
+    let message = "Nodes store the keys that they fetch without this endpoint.";
+    Err(AppError::new(501, odata::NOT_IMPLEMENTED, message))
 }
 
 pub(super) fn index_strategies(_: &mut BuiltInCall<'_>) -> Outcome {

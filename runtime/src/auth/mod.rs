@@ -1,11 +1,15 @@
 //! Who calls: the policies that an endpoint names, tried in order (reference C).
 //!
 //! Policies read the request's own transaction, so that a caller who is removed while the request
-//! runs makes it conflict, and take no lock. A policy is one implementation of [`AuthPolicy`]; its
-//! name in `app.json` is found in a [`PolicyTable`].
+//! runs makes it conflict; what they parsed of a row they keep for as long as the row stays. A policy
+//! is one implementation of [`AuthPolicy`]; its name in `app.json` is found in a [`PolicyTable`].
 
 mod certificate;
+mod cose;
+mod jwt;
+mod keys;
 mod policies;
+mod token;
 
 use std::sync::Arc;
 
@@ -13,6 +17,8 @@ use affiant_kv::Tx;
 use serde_json::{Value as Json, json};
 
 pub use certificate::PeerCertificate;
+pub use cose::UserCoseSign1;
+pub use jwt::Jwt;
 pub use policies::{AnyCert, MemberCert, NoAuth, UserCert};
 
 use crate::endpoint::AuthnPolicy;
@@ -80,11 +86,25 @@ pub(crate) struct PolicyTable(Vec<Arc<dyn AuthPolicy>>);
 
 impl Default for PolicyTable {
     fn default() -> Self {
-        Self(vec![Arc::new(NoAuth), Arc::new(UserCert), Arc::new(MemberCert), Arc::new(AnyCert)])
+        Self(vec![
+            Arc::new(NoAuth),
+            Arc::new(UserCert),
+            Arc::new(MemberCert),
+            Arc::new(AnyCert),
+            Arc::new(Jwt::default()),
+            Arc::new(UserCoseSign1::default()),
+        ])
     }
 }
 
 impl PolicyTable {
+    /// The same, with the policies that only built-in endpoints ask.
+    pub(crate) fn for_built_in(&self) -> Self {
+        let mut own = self.clone();
+        own.insert(Arc::new(policies::NodeCert));
+        own
+    }
+
     /// Adds a policy, or replaces the one of the same name.
     pub(crate) fn insert(&mut self, policy: Arc<dyn AuthPolicy>) {
         self.0.retain(|known| known.name() != policy.name());
@@ -119,6 +139,10 @@ impl Admission {
                         let mut names: Vec<&String> = names.iter().collect();
                         names.sort();
                         names.dedup();
+                        // All of nobody would be everybody.
+                        if names.is_empty() {
+                            return Step::Unknown("all_of nothing".to_owned());
+                        }
                         let found: Result<Vec<_>, &str> = names
                             .iter()
                             .map(|name| table.find(name).ok_or(name.as_str()))
@@ -188,8 +212,8 @@ impl Admission {
                     Err((policy, AuthError::Refused(reason))) => {
                         let names: Vec<&str> =
                             policies.iter().map(|policy| policy.name()).collect();
-                        let name = format!("AllOf({})", names.join(","));
-                        refused(policy, &name, format!("{}: {reason}", policy.name()));
+                        let reason = format!("{}:{reason}", policy.name());
+                        refused(policy, &names.join("+"), reason);
                     }
                 },
             }

@@ -2,11 +2,13 @@
 //! certificate (reference C.2).
 
 use affiant_kv::{MapName, Tx};
+use affiant_proof::Digest;
 use serde_json::{Value as Json, json};
 
 use super::{AuthError, AuthPolicy, AuthRequest, Peer, PeerCertificate};
+use crate::crypto::PublicKey;
 use crate::request::{Caller, CertCaller};
-use crate::tables::{MEMBER_CERTS, MEMBER_INFO, USER_CERTS, USER_INFO};
+use crate::tables::{MEMBER_CERTS, MEMBER_INFO, NODE_INFO, USER_CERTS, USER_INFO};
 
 /// `no_auth`: admits everybody.
 pub struct NoAuth;
@@ -89,6 +91,25 @@ impl AuthPolicy for AnyCert {
     }
 }
 
+/// `node_cert`: the certificate of a node of the service, by its key. Only built-in endpoints ask.
+pub(crate) struct NodeCert;
+
+impl AuthPolicy for NodeCert {
+    fn name(&self) -> &'static str {
+        "node_cert"
+    }
+
+    fn identify(&self, request: &AuthRequest<'_>, tx: &mut Tx) -> Result<Caller, AuthError> {
+        let certificate = certificate(request, "No caller node certificate")?;
+        let id = PublicKey::from_certificate_der(certificate.der())
+            .map(|key| Digest::of(key.to_der()).to_hex());
+        if !id.is_ok_and(|id| tx.has(&NODE_INFO, id.as_bytes())) {
+            return Err(AuthError::Refused("Could not find matching node certificate".to_owned()));
+        }
+        Ok(Caller::AnyCert { cert: certificate.pem().clone() })
+    }
+}
+
 /// OpenAPI 3.0 has no type for client certificates (3.1 calls it `mutualTLS`), and a reader of 3.0
 /// refuses types that it does not know.
 fn mutual_tls(description: &str) -> Json {
@@ -106,10 +127,14 @@ fn certificate<'a>(
 }
 
 fn known(certificate: &PeerCertificate, tx: &mut Tx, info: &MapName, field: &str) -> CertCaller {
-    let data = tx
-        .get(info, certificate.id().as_bytes())
+    let data = data_of(tx, info, certificate.id(), field);
+    CertCaller { id: certificate.id().clone(), data, cert: certificate.pem().clone() }
+}
+
+/// `user_data` or `member_data` of a user or member; null if there is none.
+pub(super) fn data_of(tx: &mut Tx, info: &MapName, id: &str, field: &str) -> Json {
+    tx.get(info, id.as_bytes())
         .and_then(|value| serde_json::from_slice::<Json>(&value).ok())
         .and_then(|mut value| value.get_mut(field).map(Json::take))
-        .unwrap_or(Json::Null);
-    CertCaller { id: certificate.id().clone(), data, cert: certificate.pem().clone() }
+        .unwrap_or(Json::Null)
 }

@@ -255,9 +255,6 @@ fn read_ignored(root: &mut Section<'_>) -> RuntimeResult<()> {
     snapshots.optional_text("read_only_directory")?;
     snapshots.any("time_interval");
     snapshots.finish()?;
-    let mut jwt = root.object("jwt")?;
-    jwt.time_ms("key_refresh_interval", 0)?;
-    jwt.finish()?;
     let mut memory = root.object("memory")?;
     for key in ["circuit_size", "max_msg_size", "max_fragment_size"] {
         memory.size(key, 0)?;

@@ -12,7 +12,7 @@ use super::section::Section;
 use crate::crypto::{Curve, SubjectName, certificate_id, public_key_der};
 use crate::error::{RuntimeError, RuntimeResult};
 use crate::genesis::NewMember;
-use crate::limits::{CONFIG_FILE_BYTES_MAX, HISTORICAL_BYTES_MAX_DEFAULT};
+use crate::limits::{CONFIG_FILE_BYTES_MAX, HISTORICAL_BYTES_MAX_DEFAULT, JWT_REFRESH_MS_DEFAULT};
 use crate::node::{InsecureFileKey, NodeSettings, ServiceSettings, StartMode, Storage};
 use crate::tables::{NodeToNodeInterface, ServiceConfig};
 
@@ -64,6 +64,7 @@ pub(super) struct NodeConfiguration {
     chunk_bytes: u64,
     signature_entries_max: u64,
     signature_delay_ms: u64,
+    jwt_key_refresh_ms: u64,
     uncommitted_count_max: usize,
     historical_bytes_max: usize,
     members: Vec<Member>,
@@ -118,6 +119,9 @@ impl NodeConfiguration {
         consensus.time_ms("election_timeout", 5_000)?;
         let uncommitted_count_max = consensus.count("max_uncommitted_tx_count", 0)?;
         consensus.finish()?;
+        let mut jwt = root.object("jwt")?;
+        let jwt_key_refresh_ms = jwt.time_ms("key_refresh_interval", JWT_REFRESH_MS_DEFAULT)?;
+        jwt.finish()?;
         let mut sealing = affiant.object("sealing")?;
         sealing.choice("kind", &[("insecure-file", ())], Some(()))?;
         let sealing_key_file = sealing.optional_text("key_file")?;
@@ -144,6 +148,7 @@ impl NodeConfiguration {
             chunk_bytes,
             signature_entries_max,
             signature_delay_ms,
+            jwt_key_refresh_ms,
             uncommitted_count_max: match uncommitted_count_max {
                 0 => kv_limits::UNCOMMITTED_COUNT_MAX_DEFAULT,
                 count => count,
@@ -201,6 +206,7 @@ impl NodeConfiguration {
             chunk_bytes: self.chunk_bytes,
             signature_entries_max: self.signature_entries_max,
             signature_delay_ms: self.signature_delay_ms,
+            jwt_key_refresh_ms: self.jwt_key_refresh_ms,
             uncommitted_count_max: self.uncommitted_count_max,
             historical_bytes_max: self.historical_bytes_max,
             service: self.service_settings()?,

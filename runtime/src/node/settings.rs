@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use super::sealed::{SealingKey, VolatileKey};
 use crate::crypto::Curve;
 use crate::genesis::NewMember;
-use crate::limits::HISTORICAL_BYTES_MAX_DEFAULT;
+use crate::limits::{HISTORICAL_BYTES_MAX_DEFAULT, JWT_REFRESH_MS_DEFAULT};
 use crate::tables::{NodeToNodeInterface, ServiceConfig};
 
 /// Opens one more handle on the same tree.
@@ -117,6 +117,8 @@ pub struct NodeSettings {
     pub signature_entries_max: u64,
     /// Age of the oldest unsigned entry at which a signature is due, in milliseconds.
     pub signature_delay_ms: u64,
+    /// Time between fetches of the keys of issuers with `auto_refresh`, in milliseconds.
+    pub jwt_key_refresh_ms: u64,
     /// Bound on sequenced but uncommitted transactions.
     pub uncommitted_count_max: usize,
     /// Bound on the memory of past transactions that are kept, in bytes.
@@ -180,6 +182,7 @@ impl NodeSettings {
             chunk_bytes: limits::CHUNK_BYTES_DEFAULT,
             signature_entries_max: limits::SIGNATURE_ENTRIES_MAX_DEFAULT,
             signature_delay_ms: limits::SIGNATURE_DELAY_MS_DEFAULT,
+            jwt_key_refresh_ms: JWT_REFRESH_MS_DEFAULT,
             uncommitted_count_max: limits::UNCOMMITTED_COUNT_MAX_DEFAULT,
             historical_bytes_max: HISTORICAL_BYTES_MAX_DEFAULT,
             service: ServiceSettings::default(),
