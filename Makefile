@@ -6,10 +6,11 @@ SEEDS ?= 10000
 JOBS ?= $(shell nproc)
 KILLS ?= 200
 TRANSACTIONS ?= 20000
+ROUND_TRIPS ?= 10000
 
 SHELL := /bin/bash
 
-.PHONY: help setup setup-js build release demo test lint unit simulate kill conformance conformance-js examples-js load bench docs
+.PHONY: help setup setup-js build release demo test lint unit simulate kill conformance conformance-js conformance-crypto examples-js load bench docs
 
 help:
 	@echo "make demo         build, start a node with the logging example, send requests, verify a receipt"
@@ -21,6 +22,7 @@ help:
 	@echo "make conformance  Microsoft's ccf packages 7.0.22 and 6.0.28 verify our ledger and receipts"
 	@echo "make conformance-js  CCF's JavaScript interface, row by row of docs/compatibility.md, over HTTPS"
 	@echo "make examples-js  the TypeScript examples and the projects of affiant new, built by npm and served"
+	@echo "make conformance-crypto  10,000 crypto round trips with Python's cryptography (OpenSSL)"
 	@echo "make load         whole-node load figures (not part of make test)"
 	@echo "make bench        micro-benchmarks (not part of make test)"
 
@@ -41,7 +43,7 @@ release: setup
 demo: build
 	@scripts/demo.sh
 
-test: lint unit simulate kill conformance conformance-js examples-js
+test: lint unit simulate kill conformance conformance-js conformance-crypto examples-js
 	@echo "all tests passed"
 
 lint: setup
@@ -65,6 +67,11 @@ conformance-js: release
 
 examples-js: setup-js release
 	@scripts/examples-js.sh
+
+# The ciphers are optimised in every profile, and `make unit` has built this already.
+conformance-crypto: setup
+	$(CARGO) build --locked -p affiant --example crypto_peer
+	@runtime/tests/conformance/crypto.sh $(ROUND_TRIPS)
 
 load: release
 	target/release/affiant-load

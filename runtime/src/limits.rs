@@ -165,3 +165,15 @@ pub const HISTORICAL_ROOTS_COUNT_MAX: usize = 256;
 pub const HISTORICAL_WAIT_MS: u64 = 100;
 /// How often expired past transactions are dropped while nothing is loaded, in milliseconds.
 pub const HISTORICAL_SWEEP_MS: u64 = 1_000;
+/// Bytes wrapped or unwrapped with an AES key at once.
+pub const WRAPPED_BYTES_MAX: usize = 16 << 20;
+/// RSA keys made until one takes the exponent asked for; one in two takes 3, the least likely.
+pub const RSA_EXPONENT_ATTEMPTS_MAX: usize = 64;
+/// Bytes of a bundle of certificates in PEM.
+pub const CERTIFICATE_BUNDLE_BYTES_MAX: usize = 1 << 20;
+/// Certificates of one bundle.
+pub const CERTIFICATE_BUNDLE_COUNT_MAX: usize = 128;
+/// Certificates of one path, the trusted one included.
+pub const CERTIFICATE_PATH_COUNT_MAX: usize = 10;
+/// Signatures verified while a path is looked for.
+pub const CERTIFICATE_SIGNATURES_COUNT_MAX: usize = 64;

@@ -24,7 +24,7 @@ pub(crate) use request::{RequestParts, build as build_request};
 use crate::engine::{Native, Scope, Script, Value};
 
 /// The tables; a native's number is its table's position times [`TABLE_SIZE`] plus its own.
-static TABLES: [&[Native]; 15] = [
+static TABLES: [&[Native]; 14] = [
     converters::NATIVES,
     kv::NATIVES,
     rpc::NATIVES,
@@ -34,7 +34,6 @@ static TABLES: [&[Native]; 15] = [
     builtins::NATIVES,
     request::NATIVES,
     planned::CCF,
-    planned::CRYPTO,
     planned::HISTORICAL,
     planned::GOV,
     planned::SNP,
@@ -51,12 +50,11 @@ const CONSOLE: usize = 5;
 const BUILTINS: usize = 6;
 const REQUEST: usize = 7;
 const PLANNED_CCF: usize = 8;
-const PLANNED_CRYPTO: usize = 9;
-const PLANNED_HISTORICAL: usize = 10;
-const PLANNED_GOV: usize = 11;
-const PLANNED_SNP: usize = 12;
-const WEB: usize = 13;
-const WEB_LAZY: usize = 14;
+const PLANNED_HISTORICAL: usize = 9;
+const PLANNED_GOV: usize = 10;
+const PLANNED_SNP: usize = 11;
+const WEB: usize = 12;
+const WEB_LAZY: usize = 13;
 
 /// No table is longer.
 const TABLE_SIZE: usize = 64;
@@ -102,7 +100,7 @@ pub(crate) fn install(scope: Scope<'_>) -> Script<()> {
     scope.set(&ccf, c"consensus", namespace(scope, &[CONSENSUS])?)?;
     scope.set(&ccf, c"historical", namespace(scope, &[PLANNED_HISTORICAL])?)?;
     scope.set(&ccf, c"gov", planned::gov(scope)?)?;
-    let crypto = namespace(scope, &[CRYPTO, PLANNED_CRYPTO])?;
+    let crypto = namespace(scope, &[CRYPTO])?;
     // 1.x and 2.x apps find these directly under `ccf`.
     for name in crypto::DEPRECATED_ALIASES {
         scope.set(&ccf, name, scope.get(&crypto, name)?)?;

@@ -24,32 +24,6 @@ const fn name(terminated: &'static str) -> &'static core::ffi::CStr {
 }
 
 planned!(CCF, "ccf.", "tcbHexToPolicy", "getAttestation");
-planned!(
-    CRYPTO,
-    "ccf.crypto.",
-    "sign",
-    "verifySignature",
-    "generateAesKey",
-    "generateRsaKeyPair",
-    "generateEcdsaKeyPair",
-    "generateEddsaKeyPair",
-    "wrapKey",
-    "unwrapKey",
-    "isValidX509CertBundle",
-    "isValidX509CertChain",
-    "pubPemToJwk",
-    "pemToJwk",
-    "pubRsaPemToJwk",
-    "rsaPemToJwk",
-    "pubEddsaPemToJwk",
-    "eddsaPemToJwk",
-    "pubJwkToPem",
-    "jwkToPem",
-    "pubRsaJwkToPem",
-    "rsaJwkToPem",
-    "pubEddsaJwkToPem",
-    "eddsaJwkToPem",
-);
 planned!(HISTORICAL, "ccf.historical.", "getStateRange", "dropCachedStates");
 planned!(GOV, "ccf.gov.", "validateConstitution");
 planned!(SNP, "snp_attestation.", "verifySnpAttestation");

@@ -5,6 +5,7 @@ mod auth;
 mod bundle;
 mod ccf_app;
 mod converters;
+mod crypto;
 mod endurance;
 mod hostile;
 mod isolation;

@@ -18,6 +18,10 @@ pub enum CryptoError {
 }
 
 impl CryptoError {
+    pub(super) fn unsupported(reason: impl Into<String>) -> Self {
+        Self::Unsupported(reason.into())
+    }
+
     pub(super) fn key(reason: impl Into<String>) -> Self {
         Self::InvalidKey(reason.into())
     }

@@ -1,14 +1,16 @@
 //! JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037): EC, RSA, Ed25519 and X25519.
 
+use aws_lc_rs::rsa::PublicKeyComponents;
 use base64::Engine as _;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::error::CryptoError;
-use super::public_key::{EcCurve, PublicKey};
+use super::private_key::{PrivateKey, RsaComponents, rsa_components};
+use super::public_key::{EcCurve, KeyKind, PublicKey, without_leading_zeros};
 use crate::limits::JWK_MEMBER_CHARS_MAX;
 
 /// Base64url; writes no padding, as RFC 7515 wants, and reads either.
@@ -19,15 +21,34 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The members that are looked at; others are ignored.
-#[derive(Deserialize)]
+/// The members that are looked at and written; others are ignored. In the order of their names.
+#[derive(Default, Deserialize, Serialize)]
 struct Members<'a> {
-    kty: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     crv: Option<&'a str>,
-    x: Option<&'a str>,
-    y: Option<&'a str>,
-    n: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    d: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dp: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dq: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     e: Option<&'a str>,
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    kid: Option<&'a str>,
+    kty: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    p: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    q: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    qi: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<&'a str>,
 }
 
 /// The DER `SubjectPublicKeyInfo` of the public key in `jwk` (private members are ignored).
@@ -44,6 +65,161 @@ pub fn public_key_der(jwk: &Value) -> Result<Vec<u8>, CryptoError> {
 /// A member is missing or malformed, or the key is of no supported kind.
 pub fn public_key(jwk: &Value) -> Result<PublicKey, CryptoError> {
     public_of(&Members::deserialize(jwk).map_err(malformed)?)
+}
+
+/// The public key in JSON text.
+///
+/// # Errors
+/// It is no JSON object, or as [`public_key`].
+pub fn public_key_from_text(jwk: &str) -> Result<PublicKey, CryptoError> {
+    public_of(&serde_json::from_str(jwk).map_err(malformed)?)
+}
+
+/// The private key in `jwk`. Its public members must fit.
+///
+/// # Errors
+/// A member is missing or malformed, the members do not fit each other, or the key is of no
+/// supported kind.
+pub fn private_key(jwk: &Value) -> Result<PrivateKey, CryptoError> {
+    private_of(&Members::deserialize(jwk).map_err(malformed)?)
+}
+
+/// The private key in JSON text, of which no copy is made.
+///
+/// # Errors
+/// It is no JSON object, or as [`private_key`].
+pub fn private_key_from_text(jwk: &str) -> Result<PrivateKey, CryptoError> {
+    private_of(&serde_json::from_str(jwk).map_err(malformed)?)
+}
+
+/// The JWK of a public key, with `kid` if given.
+///
+/// # Errors
+/// The cryptographic library failed.
+pub fn from_public_key(key: &PublicKey, kid: Option<&str>) -> Result<Value, CryptoError> {
+    let text = write(key, None, kid)?;
+    serde_json::from_slice(&text).map_err(|_| unserialised())
+}
+
+/// The JWK of a private key as JSON text, with `kid` if given; wiped when it is dropped.
+///
+/// # Errors
+/// The cryptographic library failed.
+pub fn from_private_key(
+    key: &PrivateKey,
+    kid: Option<&str>,
+) -> Result<Zeroizing<String>, CryptoError> {
+    let text = write(&key.public_key()?, Some(key), kid)?;
+    let text = core::str::from_utf8(&text).map_err(|_| unserialised())?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// JSON of the public members, and of the private ones of `private`.
+fn write(
+    public: &PublicKey,
+    private: Option<&PrivateKey>,
+    kid: Option<&str>,
+) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+    let mut jwk = Members { kid, ..Members::default() };
+    let (x, y, n, e);
+    match public.kind() {
+        KeyKind::Ec(curve) => {
+            let point = public.key_bytes()?.get(1..).unwrap_or_default();
+            let halves = point.split_at_checked(curve.field_bytes()).ok_or_else(unserialised)?;
+            (x, y) = (encode(halves.0), encode(halves.1));
+            (jwk.kty, jwk.crv) = ("EC", Some(curve.jwk_name()));
+            (jwk.x, jwk.y) = (lend(&x), lend(&y));
+        }
+        KeyKind::Rsa => {
+            let components = public.rsa_components()?;
+            (n, e) = (encode(components.0), encode(components.1));
+            (jwk.kty, jwk.n, jwk.e) = ("RSA", lend(&n), lend(&e));
+        }
+        KeyKind::Ed25519 | KeyKind::X25519 => {
+            x = encode(public.key_bytes()?);
+            let curve = if public.kind() == KeyKind::Ed25519 { "Ed25519" } else { "X25519" };
+            (jwk.kty, jwk.crv, jwk.x) = ("OKP", Some(curve), lend(&x));
+        }
+    }
+    let Some(private) = private else {
+        return to_text(&jwk);
+    };
+    if private.kind() != KeyKind::Rsa {
+        let d = encode(&private.secret_bytes()?);
+        return to_text(&Members { d: lend(&d), ..jwk });
+    }
+    let pkcs8 = private.to_pkcs8()?;
+    let parts = rsa_components(&pkcs8)?;
+    let [d, p, q, dp, dq, qi] = [parts.d, parts.p, parts.q, parts.dp, parts.dq, parts.qi]
+        .map(|number| encode(number.as_bytes()));
+    (jwk.d, jwk.p, jwk.q) = (lend(&d), lend(&p), lend(&q));
+    (jwk.dp, jwk.dq, jwk.qi) = (lend(&dp), lend(&dq), lend(&qi));
+    to_text(&jwk)
+}
+
+/// A member, as it is written.
+fn lend(text: &Zeroizing<String>) -> Option<&str> {
+    Some(text.as_str())
+}
+
+fn to_text(jwk: &Members<'_>) -> Result<Zeroizing<Vec<u8>>, CryptoError> {
+    // Large enough from the start, so that no copy is left behind by growing.
+    let members = [jwk.d, jwk.p, jwk.q, jwk.dp, jwk.dq, jwk.qi, jwk.n, jwk.e, jwk.x, jwk.y];
+    let known: usize = members.iter().flatten().map(|member| member.len()).sum();
+    let length = known + 6 * jwk.kid.map_or(0, str::len) + 256;
+    let mut text = Zeroizing::new(Vec::with_capacity(length));
+    serde_json::to_writer(&mut *text, jwk).map_err(|_| unserialised())?;
+    Ok(text)
+}
+
+fn encode(bytes: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(BASE64URL.encode(bytes))
+}
+
+fn private_of(jwk: &Members<'_>) -> Result<PrivateKey, CryptoError> {
+    match jwk.kty {
+        "EC" => {
+            let curve = curve_of(jwk)?;
+            let d = fixed("d", jwk.d, curve.field_bytes())?;
+            PrivateKey::from_ec(curve, &d, &point_of(jwk, curve)?)
+        }
+        "RSA" => {
+            let [n, e] = [bytes("n", jwk.n)?, bytes("e", jwk.e)?];
+            let [d, p, q] = [bytes("d", jwk.d)?, bytes("p", jwk.p)?, bytes("q", jwk.q)?];
+            let [dp, dq, qi] = [bytes("dp", jwk.dp)?, bytes("dq", jwk.dq)?, bytes("qi", jwk.qi)?];
+            PrivateKey::from_rsa(&RsaComponents {
+                public_key: PublicKeyComponents {
+                    n: without_leading_zeros(&n),
+                    e: without_leading_zeros(&e),
+                },
+                d: &d,
+                p: &p,
+                q: &q,
+                dP: &dp,
+                dQ: &dq,
+                qInv: &qi,
+            })
+        }
+        "OKP" => {
+            let (x, d) = (bytes("x", jwk.x)?, bytes("d", jwk.d)?);
+            match jwk.crv {
+                Some("Ed25519") => PrivateKey::from_ed25519(&d, &x),
+                Some("X25519") => {
+                    let key = PrivateKey::from_x25519(&d)?;
+                    if key.public_key()?.key_bytes()? != &x[..] {
+                        return Err(CryptoError::key("JWK: x is not the public key of d"));
+                    }
+                    Ok(key)
+                }
+                _ => Err(CryptoError::key("JWK: crv of an OKP key must be Ed25519 or X25519")),
+            }
+        }
+        _ => Err(CryptoError::key("JWK: kty must be EC, RSA or OKP")),
+    }
+}
+
+fn unserialised() -> CryptoError {
+    CryptoError::failed("a key could not be written as a JWK")
 }
 
 fn public_of(jwk: &Members<'_>) -> Result<PublicKey, CryptoError> {

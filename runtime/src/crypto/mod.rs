@@ -3,25 +3,37 @@
 //!
 //! Everything here computes with `aws-lc-rs`; the crates that verify use other implementations.
 //! Secrets are zeroised when dropped and never printed.
+//!
+//! What applications see of it, in every language (reference A.8), is [`PrivateKey`] and
+//! [`PublicKey`], the modules [`generate`], [`jwk`], [`signature`], [`wrap`] and [`x509`], [`Hash`],
+//! HMAC, and one error, [`CryptoError`].
 
 mod certificate;
 mod encryption;
 mod error;
+pub mod generate;
+mod hash;
 mod identity;
 pub mod jwk;
 mod keys;
 mod pem;
+mod private_key;
 mod public_key;
 mod sealer;
 mod shares;
+pub mod signature;
 mod signer;
+pub mod wrap;
+pub mod x509;
 
 pub use certificate::{CertificateRequest, IssuedCertificate, SubjectName};
 pub use encryption::{EncryptionKey, rsa_encrypt};
 pub use error::CryptoError;
+pub use hash::{Hash, hmac_sign, hmac_verify};
 pub use identity::MemberIdentity;
 pub use keys::{Curve, SigningKey, random_bytes};
 pub use pem::{certificate_der, certificate_id, pem_encode, public_key_der};
+pub use private_key::PrivateKey;
 pub use public_key::{EcCurve, KeyKind, PublicKey};
 pub use sealer::{LedgerSecret, RuntimeSealer};
 pub use shares::{Share, SharedSecret, wrap_ledger_secret};

@@ -120,6 +120,8 @@ struct RsaPublicKeyDer<'a> {
 pub struct PublicKey {
     kind: KeyKind,
     spki: Vec<u8>,
+    /// For EC (fixed-length signatures over the curve's own hash) and Ed25519.
+    verifier: Option<ParsedPublicKey>,
 }
 
 impl PublicKey {
@@ -185,7 +187,7 @@ impl PublicKey {
         };
         let verifier = ParsedPublicKey::new(curve.verification(), bytes).map_err(|_| rejected())?;
         let spki = verifier.as_der().map_err(|_| rejected())?.as_ref().to_vec();
-        Ok(Self { kind: KeyKind::Ec(curve), spki })
+        Ok(Self { kind: KeyKind::Ec(curve), spki, verifier: Some(verifier) })
     }
 
     /// From big-endian modulus and exponent.
@@ -208,24 +210,24 @@ impl PublicKey {
             .map_err(|_| CryptoError::key("not an RSA public key"))?
             .as_ref()
             .to_vec();
-        Ok(Self { kind: KeyKind::Rsa, spki })
+        Ok(Self { kind: KeyKind::Rsa, spki, verifier: None })
     }
 
     pub(super) fn from_ed25519(point: &[u8]) -> Result<Self, CryptoError> {
         let rejected = |_| CryptoError::key("not an Ed25519 public key");
         // Longer input would be tried as a whole `SubjectPublicKeyInfo`.
         let point = <&[u8; 32]>::try_from(point).map_err(rejected)?;
-        ParsedPublicKey::new(&ED25519, point)
+        let verifier = ParsedPublicKey::new(&ED25519, point)
             .map_err(|_| CryptoError::key("not an Ed25519 public key"))?;
         let spki = curve25519_spki(OID_ED25519, point)?;
-        Ok(Self { kind: KeyKind::Ed25519, spki })
+        Ok(Self { kind: KeyKind::Ed25519, spki, verifier: Some(verifier) })
     }
 
     pub(super) fn from_x25519(point: &[u8]) -> Result<Self, CryptoError> {
         let rejected = |_| CryptoError::key("not an X25519 public key");
         let point = <&[u8; 32]>::try_from(point).map_err(rejected)?;
         let spki = curve25519_spki(OID_X25519, point)?;
-        Ok(Self { kind: KeyKind::X25519, spki })
+        Ok(Self { kind: KeyKind::X25519, spki, verifier: None })
     }
 
     /// What kind of key it is.
@@ -244,6 +246,24 @@ impl PublicKey {
     #[must_use]
     pub fn to_pem(&self) -> String {
         pem_encode("PUBLIC KEY", &self.spki)
+    }
+
+    pub(super) fn verifier(&self) -> Option<&ParsedPublicKey> {
+        self.verifier.as_ref()
+    }
+
+    /// The bits inside: an uncompressed point, an Ed25519 or X25519 point, or an `RSAPublicKey`.
+    pub(super) fn key_bytes(&self) -> Result<&[u8], CryptoError> {
+        SubjectPublicKeyInfoRef::from_der(&self.spki)
+            .map(|info| info.subject_public_key.raw_bytes())
+            .map_err(|error| CryptoError::failed(format!("a public key was lost: {error}")))
+    }
+
+    /// Modulus and exponent of an RSA key, big-endian, without leading zeros.
+    pub(super) fn rsa_components(&self) -> Result<(&[u8], &[u8]), CryptoError> {
+        let key = RsaPublicKeyDer::from_der(self.key_bytes()?)
+            .map_err(|error| CryptoError::key(format!("not an RSA public key: {error}")))?;
+        Ok((key.modulus.as_bytes(), key.exponent.as_bytes()))
     }
 }
 
