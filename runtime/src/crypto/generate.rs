@@ -77,7 +77,7 @@ pub fn rsa_key(bits: u32, exponent: u32) -> Result<PrivateKey, CryptoError> {
             )));
         }
     };
-    if exponent < 3 || exponent % 2 == 0 {
+    if exponent < 3 || exponent.is_multiple_of(2) {
         return Err(CryptoError::failed(format!(
             "exponent {exponent}: it must be odd and at least 3; 65537 is usual"
         )));
