@@ -40,6 +40,13 @@ def endpoints():
         "/echo/user_or_none": echo("user_cert", "no_auth"),
         "/echo/user_or_member": echo("user_cert", "member_cert"),
         "/echo/both": echo({"all_of": ["user_cert", "any_cert"]}),
+        "/echo/jwt": echo("jwt"),
+        "/echo/jwt_or_none": echo("jwt", "no_auth"),
+        "/echo/jwt_and_user": echo({"all_of": ["user_cert", "jwt"]}),
+        "/signed": {"post": endpoint(request, "signed", policies=["user_cose_sign1"])},
+        "/signed/or_user": {
+            "post": endpoint(request, "signed", policies=["user_cose_sign1", "user_cert"])
+        },
         "/keys": {"post": endpoint(request, "keys")},
         "/body": {"post": endpoint(request, "body")},
         "/body/fresh": {"post": endpoint(request, "fresh")},

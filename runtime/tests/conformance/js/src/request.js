@@ -25,6 +25,11 @@ export function caller(request) {
   return { body: { caller: request.caller } };
 }
 
+export function signed(request) {
+  const { cose, ...rest } = request.caller;
+  return { body: { ...rest, cose: Object.keys(cose), content: ccf.bufToStr(cose.content) } };
+}
+
 // Which of several endpoints was found.
 export const which = (name) => (request) => ({ body: { name, params: request.params } });
 export const exact = which("exact");
