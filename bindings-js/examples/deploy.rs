@@ -107,13 +107,5 @@ fn call(worker: &mut dyn FrontendWorker, endpoint: &Endpoint) {
     let store = Store::new();
     let mut tx = store.begin();
     let request = Request::new("GET", "/app/run").unwrap();
-    let mut call = Call {
-        endpoint_index: 0,
-        endpoint,
-        request: &request,
-        tx: &mut tx,
-        store: &store,
-        apply_writes: None,
-    };
-    worker.call(&mut call).unwrap();
+    worker.call(&mut Call::new(0, endpoint, &request, &mut tx, &store)).unwrap();
 }

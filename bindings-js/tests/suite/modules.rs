@@ -161,6 +161,27 @@ fn top_level_await_settles_or_is_an_error() {
     assert!(app.call("never").exception().contains("never happens"));
 }
 
+/// The module carries the map of a bundler: all of its first line is from line 7 of `src/app.ts`.
+#[test]
+fn traces_name_the_source_that_a_bundler_read() {
+    let map = json!({"version": 3, "sources": ["../../src/app.ts"], "mappings": "AAMA"});
+    let map = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, map.to_string());
+    let source = format!(
+        "export function run() {{ inner(); }} function inner() {{ throw new Error('x'); }}\n\
+         export function other() {{ throw new Error('y'); }}\n\
+         //# sourceMappingURL=data:application/json;base64,{map}\n"
+    );
+    let modules = [("/app.js", source.as_str())];
+    let endpoints = vec![endpoint("/app.js", "run"), endpoint("/app.js", "other")];
+    let mut app = App::new(&modules, endpoints, shown());
+    let run = app.call("run");
+    let trace = run.error().details[0]["trace"].as_str().unwrap();
+    assert_eq!(trace, "    at inner (src/app.ts:7)\n    at run (src/app.ts:7)\n");
+    let other = app.call("other");
+    let trace = other.error().details[0]["trace"].as_str().unwrap();
+    assert_eq!(trace, "    at other (/app.js:2)\n");
+}
+
 #[test]
 fn warnings_do_not_run_the_app() {
     let modules = [("/app.js", "console.log('ran'); export function run() { return {}; }")];
