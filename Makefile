@@ -63,7 +63,7 @@ kill: release
 conformance: release
 	@runtime/tests/conformance/run.sh $(TRANSACTIONS)
 
-conformance-js: release
+conformance-js: setup-js release
 	@runtime/tests/conformance/js.sh
 
 examples-js: setup-js release
