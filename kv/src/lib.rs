@@ -35,5 +35,5 @@ pub use replica::{
 };
 pub use seal::{KeyError, Sealer, Signer};
 pub use store::{Sequenced, Sequencing, Snapshot, Store, TxStatus};
-pub use tx::Tx;
+pub use tx::{Reads, Tx};
 pub use write_set::{SealedEntry, commit_evidence};

@@ -10,6 +10,7 @@ use crate::key::Key;
 /// Keys at which the vector becomes a tree: inserting in its midst would cost more.
 const FEW_MAX: usize = 32;
 
+#[derive(Clone)]
 pub(crate) enum Ordered<V> {
     Few(Vec<(Key, V)>),
     Many(BTreeMap<Key, V>),

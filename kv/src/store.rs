@@ -20,7 +20,7 @@ use affiant_proof::{Digest, TxId};
 use arc_swap::ArcSwap;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
-use crate::tx::Tx;
+use crate::tx::{Parts, Tx};
 use sequencer::{Sequencer, Undo};
 use snapshot::State;
 
@@ -92,6 +92,8 @@ pub struct Store {
     revision: AtomicU64,
     /// The head's seqno.
     last_seqno: AtomicU64,
+    /// The sequencer's view; 0 while this node does not sequence.
+    view: AtomicU64,
     commit_point: RwLock<CommitPoint>,
 }
 
@@ -99,11 +101,17 @@ impl Store {
     /// An empty store that does not sequence yet.
     #[must_use]
     pub fn new() -> Arc<Self> {
+        static STORES: AtomicU64 = AtomicU64::new(0);
+        let store = STORES.fetch_add(1, Ordering::Relaxed);
+        let empty = State { store, ..State::default() };
+        let mut sequencer = Sequencer::default();
+        sequencer.head = empty.clone();
         Arc::new(Self {
-            sequencer: Mutex::new(Sequencer::default()),
-            published: ArcSwap::from_pointee(State::default()),
+            sequencer: Mutex::new(sequencer),
+            published: ArcSwap::from_pointee(empty),
             revision: AtomicU64::new(0),
             last_seqno: AtomicU64::new(0),
+            view: AtomicU64::new(0),
             commit_point: RwLock::new(CommitPoint::default()),
         })
     }
@@ -169,7 +177,7 @@ impl Store {
     /// The view in which this node sequences, if it does.
     #[must_use]
     pub fn sequencing_view(&self) -> Option<u64> {
-        self.sequencer.lock().view
+        Some(self.view.load(Ordering::Acquire)).filter(|view| *view > 0)
     }
 
     /// The view of the transaction at `seqno`, if this node has it.
@@ -200,15 +208,18 @@ impl Store {
 
     /// Checks `tx` for conflicts, numbers it and applies its writes to the head. A
     /// [`Sequencing::Done`] must be sealed and queued whatever happens: its number is taken.
-    pub fn sequence(&self, tx: Tx) -> Sequencing {
+    pub fn sequence(&self, mut tx: Tx) -> Sequencing {
         if !tx.has_writes() {
+            if !tx.reliance_holds() {
+                return Sequencing::Conflict;
+            }
             return Sequencing::ReadOnly(tx.snapshot_taken().map(Snapshot::version));
         }
         if tx.is_oversized() {
             // It would not fit into an entry, and its number would be lost.
             return Sequencing::TooManyPending;
         }
-        let (snapshot, reads, writes, claims_digest) = tx.into_parts();
+        let Parts { snapshot, relied, reads, writes, claims_digest } = tx.into_parts();
         let undo = Undo::for_writes(&writes);
 
         let mut sequencer = self.sequencer.lock();
@@ -216,10 +227,14 @@ impl Store {
         if sequencer.is_full() {
             return Sequencing::TooManyPending;
         }
+        let head = &sequencer.head;
         if let Some(Snapshot(seen)) = &snapshot
-            && seen.revision != sequencer.head.revision
-            && (seen.epoch != sequencer.head.epoch || sequencer.conflicts(&reads))
+            && seen.revision != head.revision
+            && (seen.epoch != head.epoch || head.differs(&reads))
         {
+            return Sequencing::Conflict;
+        }
+        if !relied.iter().all(|reads| head.agrees_with(reads)) {
             return Sequencing::Conflict;
         }
         let txid = sequencer.append(view, &writes, undo);
@@ -277,7 +292,7 @@ impl Store {
         let first = TxId::new(view, sequencer.head.version.seqno + 1);
         // Noted before anybody can have a number in it.
         self.note_view(first);
-        sequencer.view = Some(view);
+        self.set_view(&mut sequencer, Some(view));
     }
 
     /// Opens `view` with a signature: its number is taken before anybody else can have one.
@@ -287,13 +302,13 @@ impl Store {
         let txid = sequencer.append(view, &[], Undo::for_writes(&[]));
         self.note_view(txid);
         self.note_head(&sequencer);
-        sequencer.view = Some(view);
+        self.set_view(&mut sequencer, Some(view));
         txid
     }
 
     /// Stops numbering: leadership is lost or the node is poisoned.
     pub(crate) fn stop_sequencing(&self) {
-        self.sequencer.lock().view = None;
+        self.set_view(&mut self.sequencer.lock(), None);
     }
 
     /// Undoes everything above `seqno`, which must not be below the commit point.
@@ -322,6 +337,11 @@ impl Store {
         drop(point);
         // Freed outside the locks.
         drop(forgotten);
+    }
+
+    fn set_view(&self, sequencer: &mut MutexGuard<'_, Sequencer>, view: Option<u64>) {
+        sequencer.view = view;
+        self.view.store(view.unwrap_or(0), Ordering::Release);
     }
 
     fn note_head(&self, sequencer: &MutexGuard<'_, Sequencer>) {

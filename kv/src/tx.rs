@@ -3,6 +3,9 @@
 //! Serialisable by optimistic control (CCF `src/kv`, reference D.3): every read leaves a dependency
 //! that [`crate::Store::commit`] checks. A key that the transaction itself wrote adds none.
 //! The snapshot is taken at the first read, so a transaction that only writes never conflicts.
+//!
+//! What an earlier transaction read can be relied on without reading it again ([`Reads`]): that
+//! takes no snapshot either, which a run of writes would pay for with a copied path each.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -24,6 +27,7 @@ struct MapChanges {
 }
 
 /// What one transaction read of one map.
+#[derive(Clone)]
 pub(crate) struct MapReads {
     pub(crate) name: MapName,
     /// Key to the seqno seen, `None` where the key was absent.
@@ -40,9 +44,25 @@ impl MapReads {
     }
 }
 
-/// What the store takes of a transaction: its snapshot, what it read, its writes in the order of the
-/// ledger, its claims.
-pub(crate) type Parts = (Option<Snapshot>, Vec<MapReads>, Vec<MapWrites>, Digest);
+/// What one transaction has read, for others to rely on: while it is so, what was concluded from it
+/// holds. Cheap to share.
+pub struct Reads {
+    /// Of the snapshot that was read, as is the epoch.
+    pub(crate) store: u64,
+    pub(crate) epoch: u64,
+    pub(crate) maps: Vec<MapReads>,
+}
+
+/// What the store takes of a transaction.
+pub(crate) struct Parts {
+    pub(crate) snapshot: Option<Snapshot>,
+    /// What earlier transactions read and this one relies on.
+    pub(crate) relied: Vec<Arc<Reads>>,
+    pub(crate) reads: Vec<MapReads>,
+    /// In the order of the ledger.
+    pub(crate) writes: Vec<MapWrites>,
+    pub(crate) claims_digest: Digest,
+}
 
 /// A transaction in progress. Belongs to one thread at a time; dropped without commit, it leaves
 /// no trace.
@@ -50,6 +70,7 @@ pub struct Tx {
     store: Arc<Store>,
     snapshot: Option<Snapshot>,
     changes: Vec<MapChanges>,
+    relied: Vec<Arc<Reads>>,
     claims_digest: Digest,
     /// Bytes that the writes take in the ledger, at most.
     bytes: usize,
@@ -57,7 +78,14 @@ pub struct Tx {
 
 impl Tx {
     pub(crate) fn new(store: Arc<Store>) -> Self {
-        Self { store, snapshot: None, changes: Vec::new(), claims_digest: Digest::ZERO, bytes: 0 }
+        Self {
+            store,
+            snapshot: None,
+            changes: Vec::new(),
+            relied: Vec::new(),
+            claims_digest: Digest::ZERO,
+            bytes: 0,
+        }
     }
 
     /// Moves the transaction out, leaving a fresh one of the same store.
@@ -88,8 +116,33 @@ impl Tx {
     pub fn reset(&mut self) {
         self.snapshot = None;
         self.changes.clear();
+        self.relied.clear();
         self.claims_digest = Digest::ZERO;
         self.bytes = 0;
+    }
+
+    /// What was read so far, to be relied on by later transactions; `None` before the first read.
+    #[must_use]
+    pub fn reads(&self) -> Option<Arc<Reads>> {
+        let (store, epoch) = self.snapshot.as_ref()?.origin();
+        let maps = self.changes.iter().map(|changes| changes.reads.clone());
+        Some(Arc::new(Reads { store, epoch, maps: maps.collect() }))
+    }
+
+    /// Depends on what an earlier transaction read as if this one had read it and found the same. If
+    /// it is not so any more the commit is a conflict.
+    pub fn rely_on(&mut self, reads: Arc<Reads>) {
+        self.relied.push(reads);
+    }
+
+    /// Whether everything it relies on is so in its snapshot, which is taken for that if need be.
+    /// A commit asks by itself; ask before using what was read without one.
+    pub fn reliance_holds(&mut self) -> bool {
+        if self.relied.is_empty() {
+            return true;
+        }
+        let snapshot = self.snapshot.get_or_insert_with(|| self.store.snapshot());
+        self.relied.iter().all(|reads| snapshot.agrees_with(reads))
     }
 
     /// Attaches a claims digest to the entry (32 zero bytes mean none).
@@ -237,7 +290,7 @@ impl Tx {
     }
 
     pub(crate) fn into_parts(self) -> Parts {
-        let Self { snapshot, mut changes, claims_digest, .. } = self;
+        let Self { snapshot, mut changes, relied, claims_digest, .. } = self;
         if changes.len() > 1 {
             changes.sort_by(|a, b| a.reads.name.cmp(&b.reads.name));
         }
@@ -252,7 +305,7 @@ impl Tx {
                 reads.push(map.reads);
             }
         }
-        (snapshot, reads, writes, claims_digest)
+        Parts { snapshot, relied, reads, writes, claims_digest }
     }
 
     fn snapshot(&mut self) -> &Snapshot {

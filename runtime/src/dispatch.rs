@@ -239,6 +239,7 @@ impl Host {
         for attempt in 0..COMMIT_ATTEMPTS_MAX {
             if attempt > 0 {
                 entry.metrics.retried();
+                session.peer.forget();
             }
             if attempt > EAGER_ATTEMPTS {
                 std::thread::yield_now();
@@ -247,6 +248,9 @@ impl Host {
             self.identify(entry, request, session, &mut tx)?;
             let (response, keep) = self.handle(application, entry, request, &mut tx);
             if !keep {
+                if !tx.reliance_holds() {
+                    continue;
+                }
                 return Ok(self.without_commit(response, &tx, timing));
             }
             if tx.has_writes() {

@@ -71,6 +71,9 @@ pub const H2_SEND_BUFFER_BYTES_MAX: usize = 256 << 10;
 /// Streams reset by the client that one HTTP/2 connection remembers before it is closed.
 pub const H2_RESET_STREAMS_MAX: usize = 64;
 
+/// A caller's row in `users.info` or `members.info` up to which a session keeps what it says, in bytes.
+pub const CALLER_KEPT_BYTES_MAX: usize = 4 << 10;
+
 /// Requests waiting for an executor thread.
 pub const EXECUTOR_QUEUE_COUNT_MAX: usize = 1_024;
 /// Default number of executor threads.

@@ -7,10 +7,12 @@ mod http_support;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
+use affiant::tables::{USER_CERTS, USER_INFO};
 use affiant::{
     AppError, AuthnPolicy, Caller, EndpointOptions, Node, Peer, PeerCertificate, Request, Respond,
     Response, Runtime,
 };
+use affiant_kv::CommitOutcome;
 use affiant_proof::{Receipt, VerifyOptions};
 use http_support::{
     Client, assert_serves, client_config, listener, person, records, settings, start, valid,
@@ -418,6 +420,53 @@ fn callers_in_process_get_the_same_answers() {
     assert!(envelope["receipt"]["signature"].is_string(), "{envelope}");
     assert!(runtime.call("GET", "/a b", "", Peer::Anonymous).is_err());
     runtime.stop().unwrap();
+}
+
+#[test]
+fn a_caller_who_changes_during_a_session_is_known_as_changed_at_once() {
+    let user = valid("user");
+    let options = || early().policies(&["user_cert"]);
+    let runtime = with_endpoints(Runtime::builder(settings(&[&user])))
+        .endpoint("POST", "/blind", options(), |_, tx| {
+            tx.put(&records(), b"blind", b"x")?;
+            Ok(Response::empty(200))
+        })
+        .endpoint("GET", "/fails", options(), |_, _| Ok(Response::empty(404)))
+        .listen(listener())
+        .start()
+        .unwrap();
+    let mut client = Client::of(&runtime, &user);
+    let id = PeerCertificate::from_pem(&user.pem).unwrap().id().to_string();
+    for _ in 0..2 {
+        assert_eq!(client.post("/app/blind", b"").status, 200);
+        assert_eq!(client.get("/app/whoami").json()["data"], json!({"name": "someone"}));
+        assert_eq!(client.get("/app/fails").status, 404);
+    }
+    let change = |info: Option<&[u8]>, certificate: Option<&str>| {
+        let mut tx = runtime.node().begin();
+        match info {
+            Some(info) => tx.put(&USER_INFO, id.as_bytes(), info).unwrap(),
+            None => tx.remove(&USER_INFO, id.as_bytes()).unwrap(),
+        }
+        match certificate {
+            Some(pem) => tx.put(&USER_CERTS, id.as_bytes(), pem.as_bytes()).unwrap(),
+            None => tx.remove(&USER_CERTS, id.as_bytes()).unwrap(),
+        }
+        assert!(matches!(runtime.node().commit(tx), CommitOutcome::Sequenced(_)));
+    };
+    change(Some(b"{\"user_data\":7}"), Some(&user.pem));
+    assert_eq!(client.get("/app/whoami").json()["data"], json!(7));
+    assert_eq!(client.post("/app/blind", b"").status, 200);
+    for path in ["blind", "whoami", "fails"] {
+        change(Some(b"{}"), Some(&user.pem));
+        assert_eq!(client.get("/app/whoami").status, 200);
+        change(None, None);
+        let method = if path == "blind" { "POST" } else { "GET" };
+        assert_eq!(client.request(method, &format!("/app/{path}"), &[], b"").status, 401, "{path}");
+    }
+    change(None, Some(&user.pem));
+    assert_eq!(client.post("/app/blind", b"").status, 200);
+    assert_serves(&runtime);
 }
 
 /// Counts what the host lets it do.

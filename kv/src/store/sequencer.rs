@@ -10,9 +10,8 @@ use affiant_proof::TxId;
 
 use super::snapshot::State;
 use crate::limits::{UNCOMMITTED_BYTES_MAX_DEFAULT, UNCOMMITTED_COUNT_MAX_DEFAULT};
-use crate::map::{Key, MapState, Value, Versioned};
+use crate::map::{Key, Value, Versioned};
 use crate::name::MapName;
-use crate::tx::MapReads;
 
 /// One write to one map: key and new value, or `None` for a removal.
 pub(crate) type KeyWrite = (Key, Option<Value>);
@@ -85,21 +84,6 @@ impl Sequencer {
     pub(super) fn is_full(&self) -> bool {
         self.undo.len() >= self.uncommitted_count_max
             || self.uncommitted_bytes >= self.uncommitted_bytes_max
-    }
-
-    /// Whether something that was read has changed since.
-    pub(super) fn conflicts(&self, reads: &[MapReads]) -> bool {
-        reads.iter().any(|reads| {
-            let state = self.head.maps.get(&reads.name);
-            if let Some(version) = reads.whole
-                && state.map_or(0, MapState::version) != version
-            {
-                return true;
-            }
-            reads.keys.iter().any(|(key, seen)| {
-                state.and_then(|state| state.get(key)).map(|versioned| versioned.seqno) != *seen
-            })
-        })
     }
 
     /// Takes the next number and applies `writes` to the head.

@@ -12,6 +12,7 @@ use imbl::OrdMap;
 
 use crate::map::{Key, MapState, Value, Versioned};
 use crate::name::MapName;
+use crate::tx::{MapReads, Reads};
 
 /// All maps as they were after one transaction.
 #[derive(Clone, Default)]
@@ -21,7 +22,31 @@ pub(crate) struct State {
     pub(crate) revision: u64,
     /// Counts rollbacks: a snapshot of an earlier epoch may hold transactions that never were.
     pub(crate) epoch: u64,
+    /// Tells the stores of a process apart.
+    pub(crate) store: u64,
     pub(crate) maps: OrdMap<MapName, MapState>,
+}
+
+impl State {
+    /// Whether any of what was read is otherwise here.
+    pub(crate) fn differs(&self, reads: &[MapReads]) -> bool {
+        reads.iter().any(|reads| {
+            let state = self.maps.get(&reads.name);
+            if let Some(version) = reads.whole
+                && state.map_or(0, MapState::version) != version
+            {
+                return true;
+            }
+            reads.keys.iter().any(|(key, seen)| {
+                state.and_then(|state| state.get(key)).map(|versioned| versioned.seqno) != *seen
+            })
+        })
+    }
+
+    /// Whether everything that an earlier transaction read is the same here.
+    pub(crate) fn agrees_with(&self, reads: &Reads) -> bool {
+        (reads.store, reads.epoch) == (self.store, self.epoch) && !self.differs(&reads.maps)
+    }
 }
 
 /// An immutable view of all maps after one transaction. Cheap to clone, sharable between threads.
@@ -85,6 +110,15 @@ impl Snapshot {
             }
         }
         rolling
+    }
+
+    /// The store, and how often it had been rolled back.
+    pub(crate) fn origin(&self) -> (u64, u64) {
+        (self.0.store, self.0.epoch)
+    }
+
+    pub(crate) fn agrees_with(&self, reads: &Reads) -> bool {
+        self.0.agrees_with(reads)
     }
 
     pub(crate) fn versioned(&self, map: &MapName, key: &[u8]) -> Option<&Versioned> {

@@ -25,6 +25,9 @@ enum Action {
     Clear(u8),
     Len(u8),
     Range(u8, u8, u8, usize),
+    /// Keeps what the transaction has read, for others to rely on.
+    Remember,
+    Rely,
     Commit,
     Abandon,
 }
@@ -40,6 +43,8 @@ fn action() -> impl Strategy<Value = Action> {
         1 => map().prop_map(Action::Clear),
         1 => map().prop_map(Action::Len),
         2 => (map(), key(), key(), 0..4_usize).prop_map(|(m, a, b, l)| Action::Range(m, a, b, l)),
+        2 => Just(Action::Remember),
+        2 => Just(Action::Rely),
         4 => Just(Action::Commit),
         1 => Just(Action::Abandon),
     ]
@@ -72,7 +77,7 @@ fn perform(tx: &mut Tx, action: &Action) -> Vec<u8> {
             .iter()
             .flat_map(|(key, value)| [key[0], value[0]])
             .collect(),
-        Action::Commit | Action::Abandon => vec![],
+        Action::Remember | Action::Rely | Action::Commit | Action::Abandon => vec![],
     }
 }
 
@@ -100,7 +105,7 @@ fn model_step(model: &mut Model, action: &Action) -> Vec<u8> {
             .take(*limit)
             .flat_map(|((_, key), value)| [*key, *value])
             .collect(),
-        Action::Commit | Action::Abandon => vec![],
+        Action::Remember | Action::Rely | Action::Commit | Action::Abandon => vec![],
     }
 }
 
@@ -136,9 +141,28 @@ proptest! {
         let mut model = Model::new();
         let mut history = vec![Model::new()];
         let mut slots: Vec<Running> = (0..4).map(|_| running(&store)).collect();
+        let mut relies = [false; 4];
+        let mut remembered = None;
         for (slot, action) in script {
             if matches!(action, Action::Abandon) {
                 slots[slot] = running(&store);
+                relies[slot] = false;
+                continue;
+            }
+            if matches!(action, Action::Remember) {
+                // What it saw is the state's only if it has not written.
+                let (tx, seen) = &slots[slot];
+                if !relies[slot] && !tx.has_writes() && let Some(reads) = tx.reads() {
+                    remembered = Some((reads, seen.clone()));
+                }
+                continue;
+            }
+            if matches!(action, Action::Rely) {
+                if let Some((reads, before)) = &remembered {
+                    slots[slot].0.rely_on(reads.clone());
+                    slots[slot].1.splice(0..0, before.iter().cloned());
+                    relies[slot] = true;
+                }
                 continue;
             }
             if !matches!(action, Action::Commit) {
@@ -147,7 +171,8 @@ proptest! {
                 continue;
             }
             let (tx, seen) = core::mem::replace(&mut slots[slot], running(&store));
-            let changed = tx.snapshot_taken().is_some_and(|s| s.version() != store.last());
+            let relied = core::mem::take(&mut relies[slot]);
+            let changed = relied || tx.snapshot_taken().is_some_and(|s| s.version() != store.last());
             match store.sequence(tx) {
                 Sequencing::Done(done) => {
                     prop_assert_eq!(done.txid, TxId::new(2, history.len() as u64));
@@ -224,8 +249,14 @@ proptest! {
             prop_assert_eq!(&describe(&store.snapshot()), &states[target]);
             view += 1;
             store.open_view(view);
+            let reads = late.reads().unwrap();
             let outcome = store.sequence(late);
             prop_assert!(matches!(outcome, Sequencing::Conflict), "a snapshot from before");
+            let mut later = store.begin();
+            later.rely_on(reads);
+            prop_assert!(!later.reliance_holds(), "what was read before");
+            later.put(&name(0), &[0], &[1]).unwrap();
+            prop_assert!(matches!(store.sequence(later), Sequencing::Conflict));
         }
         for (snapshot, digest) in kept {
             prop_assert_eq!(snapshot.state_digest(), digest);
@@ -338,4 +369,43 @@ fn p09_a_transaction_can_neither_touch_the_signature_tables_nor_outgrow_an_entry
     assert!(error.to_string().contains("the writes of one transaction"), "{error}");
     tx.reset();
     tx.put(&name(1), b"3", b"value").unwrap();
+}
+
+#[test]
+fn what_is_relied_on_costs_no_snapshot_and_is_checked_when_it_is_committed() {
+    let store = Store::new();
+    store.open_view(2);
+    let put = |map: u8, key: u8| {
+        let mut tx = store.begin();
+        tx.put(&name(map), &[key], b"v").unwrap();
+        store.sequence(tx)
+    };
+    put(0, 1);
+    let mut first = store.begin();
+    assert!(first.reads().is_none(), "it has read nothing");
+    assert!(first.has(&name(0), &[1]) && !first.has(&name(0), &[2]));
+    let reads = first.reads().unwrap();
+    let relying = || {
+        let mut tx = store.begin();
+        tx.rely_on(reads.clone());
+        tx
+    };
+    put(0, 3);
+    let mut writer = relying();
+    writer.put(&name(1), &[7], b"v").unwrap();
+    assert!(writer.snapshot_taken().is_none());
+    assert!(matches!(store.sequence(writer), Sequencing::Done(_)), "those rows are as they were");
+    let last = store.last();
+    assert!(matches!(store.sequence(relying()), Sequencing::ReadOnly(Some(seen)) if seen == last));
+    let twin = Store::new();
+    twin.open_view(2);
+    let mut stranger = twin.begin();
+    stranger.rely_on(reads.clone());
+    assert!(!stranger.reliance_holds(), "another store's rows");
+    put(0, 2);
+    let mut writer = relying();
+    writer.put(&name(1), &[7], b"v").unwrap();
+    assert!(matches!(store.sequence(writer), Sequencing::Conflict), "a row has appeared");
+    assert!(!relying().reliance_holds());
+    assert!(matches!(store.sequence(relying()), Sequencing::Conflict));
 }

@@ -3,24 +3,47 @@
 use core::fmt;
 use std::sync::Arc;
 
+use affiant_kv::Reads;
 use affiant_proof::Digest;
+use parking_lot::Mutex;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use x509_cert::Certificate;
 use x509_cert::der::Decode as _;
 
 use crate::crypto::{certificate_der, pem_encode};
+use crate::request::CertCaller;
 
 /// A client certificate. Nothing is verified here: whether the peer holds the key is TLS's to say,
 /// and whether the certificate admits anybody is a policy's.
-#[derive(PartialEq, Eq)]
 pub struct PeerCertificate {
     der: Vec<u8>,
     id: Arc<str>,
     pem: Arc<str>,
     /// First and last second of validity since 1970; `None` where the certificate does not parse.
     validity_s: Option<(i64, i64)>,
+    /// By [`Register`].
+    known: [Mutex<Option<Known>>; 2],
 }
+
+/// As whom the certificate is registered, and what was read to say so.
+#[derive(Clone)]
+struct Known(CertCaller, Arc<Reads>);
+
+/// Where certificates are registered.
+#[derive(Clone, Copy)]
+pub(super) enum Register {
+    Users,
+    Members,
+}
+
+impl PartialEq for PeerCertificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for PeerCertificate {}
 
 impl fmt::Debug for PeerCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -43,6 +66,7 @@ impl PeerCertificate {
             id: Digest::of(der).to_hex().into(),
             pem: pem_encode("CERTIFICATE", der).into(),
             validity_s,
+            known: Default::default(),
         }
     }
 
@@ -70,6 +94,23 @@ impl PeerCertificate {
     #[must_use]
     pub fn pem(&self) -> &Arc<str> {
         &self.pem
+    }
+
+    /// As whom the certificate was last found in the register; whoever uses it relies on the reads.
+    pub(super) fn recall(&self, register: Register) -> Option<(CertCaller, Arc<Reads>)> {
+        let Known(caller, reads) = self.known[register as usize].lock().clone()?;
+        Some((caller, reads))
+    }
+
+    pub(super) fn remember(&self, register: Register, caller: CertCaller, reads: Arc<Reads>) {
+        *self.known[register as usize].lock() = Some(Known(caller, reads));
+    }
+
+    /// Forgets as whom it is registered: that may have changed.
+    pub(crate) fn forget(&self) {
+        for known in &self.known {
+            *known.lock() = None;
+        }
     }
 
     /// Whether the certificate is within its validity at `unix_s`.

@@ -42,6 +42,15 @@ pub enum Peer {
     Trusted(Caller),
 }
 
+impl Peer {
+    /// Forgets who it was found to be: what that was read from may have changed.
+    pub(crate) fn forget(&self) {
+        if let Self::Certificate(certificate) = self {
+            certificate.forget();
+        }
+    }
+}
+
 /// What a policy looks at.
 pub struct AuthRequest<'a> {
     /// The request, its body read whole.

@@ -5,8 +5,10 @@ use affiant_kv::{MapName, Tx};
 use affiant_proof::Digest;
 use serde_json::{Value as Json, json};
 
-use super::{AuthError, AuthPolicy, AuthRequest, Peer, PeerCertificate};
+use super::certificate::{PeerCertificate, Register};
+use super::{AuthError, AuthPolicy, AuthRequest, Peer};
 use crate::crypto::PublicKey;
+use crate::limits::CALLER_KEPT_BYTES_MAX;
 use crate::request::{Caller, CertCaller};
 use crate::tables::{MEMBER_CERTS, MEMBER_INFO, NODE_INFO, USER_CERTS, USER_INFO};
 
@@ -40,10 +42,9 @@ impl AuthPolicy for UserCert {
     fn identify(&self, request: &AuthRequest<'_>, tx: &mut Tx) -> Result<Caller, AuthError> {
         let certificate = certificate(request, "No caller user certificate")?;
         certificate.valid_at(request.unix_s).map_err(AuthError::Refused)?;
-        if !tx.has(&USER_CERTS, certificate.id().as_bytes()) {
-            return Err(AuthError::Refused("Could not find matching user certificate".to_owned()));
-        }
-        Ok(Caller::UserCert(known(certificate, tx, &USER_INFO, "user_data")))
+        registered(certificate, Register::Users, tx).map(Caller::UserCert).ok_or_else(|| {
+            AuthError::Refused("Could not find matching user certificate".to_owned())
+        })
     }
 
     fn openapi_scheme(&self) -> Option<(&'static str, Json)> {
@@ -59,12 +60,9 @@ impl AuthPolicy for MemberCert {
     fn identify(&self, request: &AuthRequest<'_>, tx: &mut Tx) -> Result<Caller, AuthError> {
         // CCF says "user" here too.
         let certificate = certificate(request, "No caller user certificate")?;
-        if !tx.has(&MEMBER_CERTS, certificate.id().as_bytes()) {
-            return Err(AuthError::Refused(
-                "Could not find matching member certificate".to_owned(),
-            ));
-        }
-        Ok(Caller::MemberCert(known(certificate, tx, &MEMBER_INFO, "member_data")))
+        registered(certificate, Register::Members, tx).map(Caller::MemberCert).ok_or_else(|| {
+            AuthError::Refused("Could not find matching member certificate".to_owned())
+        })
     }
 
     fn openapi_scheme(&self) -> Option<(&'static str, Json)> {
@@ -126,9 +124,32 @@ fn certificate<'a>(
     }
 }
 
-fn known(certificate: &PeerCertificate, tx: &mut Tx, info: &MapName, field: &str) -> CertCaller {
-    let data = data_of(tx, info, certificate.id(), field);
-    CertCaller { id: certificate.id().clone(), data, cert: certificate.pem().clone() }
+/// The caller that a certificate belongs to. What an earlier request of the session has found is
+/// relied on rather than read again, so that a write need not publish the state for this alone.
+fn registered(
+    certificate: &PeerCertificate,
+    register: Register,
+    tx: &mut Tx,
+) -> Option<CertCaller> {
+    if let Some((caller, reads)) = certificate.recall(register) {
+        tx.rely_on(reads);
+        return Some(caller);
+    }
+    let (certs, info, field): (&MapName, &MapName, _) = match register {
+        Register::Users => (&USER_CERTS, &USER_INFO, "user_data"),
+        Register::Members => (&MEMBER_CERTS, &MEMBER_INFO, "member_data"),
+    };
+    let id = certificate.id();
+    if !tx.has(certs, id.as_bytes()) {
+        return None;
+    }
+    let data = data_of(tx, info, id, field);
+    let caller = CertCaller { id: id.clone(), data, cert: certificate.pem().clone() };
+    let small = tx.get(info, id.as_bytes()).is_none_or(|row| row.len() <= CALLER_KEPT_BYTES_MAX);
+    if let Some(reads) = tx.reads().filter(|_| small) {
+        certificate.remember(register, caller.clone(), reads);
+    }
+    Some(caller)
 }
 
 /// `user_data` or `member_data` of a user or member; null if there is none.
