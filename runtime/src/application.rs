@@ -9,7 +9,9 @@ use crate::auth::{Admission, PolicyTable};
 use crate::bundle::BundleError;
 use crate::endpoint::{Endpoint, EndpointOptions, Mode};
 use crate::frontend::Frontend;
-use crate::limits::{ENDPOINTS_COUNT_MAX, INLINE_RUN_NS_MAX, INLINE_RUN_NS_RETURN};
+use crate::limits::{
+    ENDPOINTS_COUNT_MAX, INLINE_RUN_NS_MAX, INLINE_RUN_NS_RETURN, QUICK_RUN_NS_MAX,
+};
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::router::{Actor, Origin, Router};
 
@@ -47,9 +49,18 @@ impl Entry {
             || self.pace.slow.load(Ordering::Relaxed)
     }
 
-    /// Notes one run: a moving average over about eight runs. Races lose a sample, nothing else.
+    /// Whether others would notice if they waited for the handler.
+    pub(crate) fn takes_time(&self) -> bool {
+        self.pace.recent_ns.load(Ordering::Relaxed) > QUICK_RUN_NS_MAX
+    }
+
+    /// Notes one run: a moving average over about eight runs. Races lose a sample, nothing else. Quick
+    /// runs of a quick endpoint go unnoted: threads would contend for the place.
     pub(crate) fn ran(&self, ns: u64) {
         let before = self.pace.recent_ns.load(Ordering::Relaxed);
+        if before.max(ns) <= QUICK_RUN_NS_MAX {
+            return;
+        }
         let after = before - before / 8 + ns / 8;
         self.pace.recent_ns.store(after, Ordering::Relaxed);
         let slow = self.pace.slow.load(Ordering::Relaxed);

@@ -28,6 +28,7 @@ use crate::executor::Executors;
 use crate::frontend::{AppError, Call};
 use crate::gate::Gate;
 use crate::historical::HistoricalNamespace;
+use crate::http::outbox;
 use crate::jwt::RefreshCounters;
 use crate::limits::{
     COMMIT_ATTEMPTS_MAX, COMMIT_WAIT_MS_DEFAULT, COMMIT_WAIT_MS_MAX, RETRY_AFTER_S,
@@ -126,7 +127,11 @@ impl Host {
                 return Begun::Outcome(Outcome::Done(response.into()));
             }
         };
-        if !application.entries[index].is_slow() {
+        let entry = &application.entries[index];
+        if !entry.is_slow() {
+            if entry.takes_time() {
+                outbox::send_pending();
+            }
             return Begun::Outcome(self.run(&application, index, request, session, started));
         }
         let (sender, receiver) = oneshot::channel();

@@ -52,6 +52,8 @@ pub const LISTEN_BACKLOG: u32 = 1_024;
 pub const SESSION_SWEEP_MS: u64 = 400;
 /// Bytes of answers that gather on a session before they leave.
 pub const ANSWERS_BYTES_MAX: usize = 64 << 10;
+/// Sessions of one thread that put off what they have to send before it leaves.
+pub const OUTBOX_COUNT_MAX: usize = 64;
 /// Time a refused request's remaining bytes are read and dropped, so that the refusal arrives.
 pub const LINGER_MS_MAX: u64 = 1_000;
 /// Bytes read and dropped likewise.
@@ -60,6 +62,8 @@ pub const LINGER_BYTES_MAX: usize = 8 << 20;
 pub const STOP_MS_MAX: u64 = 5_000;
 /// Concurrent streams of one HTTP/2 connection.
 pub const H2_STREAMS_MAX: u32 = 250;
+/// Streams of one HTTP/2 connection that run before others of its thread have their turn.
+pub const H2_STREAMS_RUN_MAX: usize = 64;
 /// Flow-control window of one HTTP/2 stream, in bytes.
 pub const H2_STREAM_WINDOW_BYTES: u32 = 1 << 20;
 /// Flow-control window of one HTTP/2 connection, in bytes.
@@ -78,6 +82,8 @@ pub const CALLER_KEPT_BYTES_MAX: usize = 4 << 10;
 pub const EXECUTOR_QUEUE_COUNT_MAX: usize = 1_024;
 /// Default number of executor threads.
 pub const EXECUTOR_THREADS_DEFAULT: usize = 4;
+/// Recent run time up to which answers that are ready wait for a handler, in nanoseconds.
+pub const QUICK_RUN_NS_MAX: u64 = 50_000;
 /// Recent run time above which an endpoint moves to the executor threads, in nanoseconds.
 pub const INLINE_RUN_NS_MAX: u64 = 1_000_000;
 /// Recent run time below which it comes back, in nanoseconds.
@@ -87,6 +93,7 @@ pub const THREAD_APPLICATIONS_MAX: usize = 2;
 
 const _: () = assert!(SESSIONS_SOFT_MAX_DEFAULT < SESSIONS_HARD_MAX_DEFAULT);
 const _: () = assert!(INLINE_RUN_NS_RETURN < INLINE_RUN_NS_MAX);
+const _: () = assert!(QUICK_RUN_NS_MAX < INLINE_RUN_NS_RETURN);
 const _: () = assert!(COMMIT_WAIT_MS_DEFAULT <= COMMIT_WAIT_MS_MAX);
 
 /// Bytes of a bearer token.

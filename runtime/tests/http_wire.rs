@@ -219,6 +219,89 @@ fn a_client_that_does_not_read_holds_its_own_answers_only() {
 }
 
 #[test]
+fn sessions_of_one_thread_are_each_answered_in_order() {
+    let runtime = start(listener());
+    let mut clients: Vec<Client> = (0..30).map(|_| Client::new(&runtime)).collect();
+    let large = vec![b'x'; 100 << 10];
+    for round in 0..5 {
+        for (number, client) in clients.iter_mut().enumerate() {
+            let body = format!("{number} {round}");
+            let (post, get) = (format!("POST /app/records/{number}"), "GET /app/records");
+            let text = format!(
+                "{post} HTTP/1.1\r\ncontent-length: {}\r\n\r\n{body}{get}/{number} HTTP/1.1\r\n\r\n\
+                 {post}-large HTTP/1.1\r\ncontent-length: {}\r\n\r\n",
+                body.len(),
+                large.len()
+            );
+            client.write(text.as_bytes());
+            client.write(&large);
+            client.write(format!("{get}/{number}-large HTTP/1.1\r\n\r\n").as_bytes());
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            assert_eq!(client.read(false).unwrap().text(), "true");
+            assert_eq!(client.read(false).unwrap().text(), format!("{number} {round}"));
+            assert_eq!(client.read(false).unwrap().text(), "true");
+            assert_eq!(client.read(false).unwrap().body, large);
+        }
+    }
+    // One that ends with its answer gets it, too.
+    let last = b"GET /app/plain HTTP/1.1\r\nconnection: close\r\n\r\n";
+    for client in &mut clients {
+        client.write(last);
+    }
+    for client in &mut clients {
+        assert_eq!(client.read(false).unwrap().text(), "hello");
+        assert!(client.is_ended());
+    }
+}
+
+#[test]
+fn answers_that_are_ready_do_not_wait_for_a_handler_that_takes_its_time() {
+    let (entered, has_entered) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let released = std::sync::Mutex::new(released);
+    let options = || EndpointOptions::native().respond(Respond::AtOnce);
+    let enter = entered.clone();
+    let runtime = with_endpoints(Runtime::builder(settings(&[])))
+        .endpoint("GET", "/quick", options(), move |_, _| {
+            enter.send("quick").unwrap();
+            Ok(Response::text(200, "hello"))
+        })
+        .endpoint("GET", "/held", options(), move |_, _| {
+            entered.send("held").unwrap();
+            released.lock().unwrap().recv().unwrap();
+            Ok(Response::text(200, "late"))
+        })
+        .http_threads(1)
+        .listen(listener())
+        .start()
+        .unwrap();
+    let mut clients = [(); 3].map(|()| Client::new(&runtime));
+    clients.iter_mut().for_each(|client| assert_eq!(client.get("/app/plain").status, 200));
+    let [first, quick, second] = &mut clients;
+    first.write(b"GET /app/held HTTP/1.1\r\n\r\n");
+    assert_eq!(has_entered.recv().unwrap(), "held");
+    // Both are there when the thread has time again.
+    quick.write(b"GET /app/quick HTTP/1.1\r\n\r\n");
+    second.write(b"GET /app/held HTTP/1.1\r\n\r\n");
+    std::thread::sleep(Duration::from_millis(1));
+    release.send(()).unwrap();
+    // Nothing promises that they are taken in the order in which they came.
+    let in_order = has_entered.recv().unwrap() == "quick";
+    if in_order {
+        assert_eq!(has_entered.recv().unwrap(), "held");
+        assert_eq!(quick.read(false).unwrap().text(), "hello");
+        assert_eq!(first.read(false).unwrap().text(), "late");
+    }
+    release.send(()).unwrap();
+    assert_eq!(second.read(false).unwrap().text(), "late");
+    if !in_order {
+        assert_eq!(quick.read(false).unwrap().text(), "hello");
+        assert_eq!(first.read(false).unwrap().text(), "late");
+    }
+}
+
+#[test]
 fn a_client_may_ask_before_it_sends_its_body() {
     let runtime = start(listener());
     let mut client = Client::new(&runtime);
@@ -366,9 +449,11 @@ fn http2_by_alpn_and_by_configuration() {
                 }
             };
             let mut writes = Vec::new();
-            for index in 0..40 {
+            for index in 0..200 {
                 let body = format!("two {index}").into_bytes();
-                writes.push(tokio::spawn(call("POST", format!("/app/records/{index}"), body)));
+                // Some have to wait.
+                let kind = if index % 3 == 0 { "durable" } else { "records" };
+                writes.push(tokio::spawn(call("POST", format!("/app/{kind}/{index}"), body)));
             }
             for write in writes {
                 let (status, headers, _) = write.await.unwrap();

@@ -5,7 +5,9 @@
 //! what it bounds; no client can hold a thread, only its own session, and that only for a time.
 
 mod exchange;
+pub(crate) mod outbox;
 mod session;
+mod streams;
 mod threads;
 mod watched;
 

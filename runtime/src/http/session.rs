@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::exchange::serve;
+use super::streams::{Ran, Streams};
 use super::threads::Idler;
 use super::watched::{Activity, Patience, Watched};
 use super::{Listener, Protocols};
@@ -25,7 +26,8 @@ use crate::dispatch::{Host, Session};
 use crate::gate::Gate;
 use crate::limits::{
     H2_CONNECTION_WINDOW_BYTES, H2_FRAME_BYTES_MAX, H2_RESET_STREAMS_MAX, H2_SEND_BUFFER_BYTES_MAX,
-    H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX, HEADER_SLACK_BYTES, SESSION_SWEEP_MS,
+    H2_STREAM_WINDOW_BYTES, H2_STREAMS_MAX, H2_STREAMS_RUN_MAX, HEADER_SLACK_BYTES,
+    SESSION_SWEEP_MS,
 };
 use crate::metrics::ListenerMetrics;
 
@@ -219,7 +221,8 @@ async fn speak_http2<T>(
 {
     let listener = &connection.listener;
     let headers_max = listener.header_bytes_max + HEADER_SLACK_BYTES;
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+    let streams = Streams::default();
+    let mut builder = http2::Builder::new(streams.clone());
     builder
         .timer(TokioTimer::new())
         .auto_date_header(false)
@@ -235,9 +238,16 @@ async fn speak_http2<T>(
     let service = service_fn(move |request| serve(shared.clone(), request));
     let mut talk = pin!(builder.serve_connection(stream, service));
     poll_fn(|context| {
+        let mut room = H2_STREAMS_RUN_MAX;
         loop {
             if talk.as_mut().poll(context).is_ready() {
+                streams.leave();
                 return Poll::Ready(());
+            }
+            match streams.run(&mut room) {
+                Ran::Nothing => {}
+                Ran::All => continue,
+                Ran::Some => context.waker().wake_by_ref(),
             }
             match timers.look(context) {
                 Verdict::GoOn => return Poll::Pending,

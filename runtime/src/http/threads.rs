@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_rustls::TlsAcceptor;
 
 use super::session::{Context, Seat, run};
-use super::{Bound, Listener};
+use super::{Bound, Listener, outbox};
 use crate::config::Endorsement;
 use crate::dispatch::Host;
 use crate::error::RuntimeError;
@@ -318,6 +318,7 @@ async fn serve(
     stopping: Arc<AtomicBool>,
 ) {
     tokio::spawn(async move { idler.work().await });
+    tokio::spawn(outbox::run());
     let sessions = Arc::new(());
     let mut sweep = tokio::time::interval(Duration::from_millis(SESSION_SWEEP_MS / 4));
     while !stopping.load(Ordering::Relaxed) {

@@ -12,11 +12,13 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::outbox::{self, Present, Sender};
 use crate::limits::{
     ANSWERS_BYTES_MAX, LINGER_BYTES_MAX, LINGER_MS_MAX, SESSION_SWEEP_MS, WRITE_STALL_MS_MAX,
 };
@@ -51,6 +53,10 @@ pub(super) struct Patience {
 }
 
 impl Activity {
+    fn phase(&self) -> u8 {
+        self.phase.load(Ordering::Relaxed)
+    }
+
     fn enter(&self, phase: u8) {
         self.phase.store(phase, Ordering::Relaxed);
         self.sweeps.store(0, Ordering::Relaxed);
@@ -70,7 +76,7 @@ impl Activity {
     /// Called once per sweep: whether the session has been in its phase for too long.
     pub(super) fn expired(&self, patience: Patience) -> bool {
         let sweeps = self.sweeps.fetch_add(1, Ordering::Relaxed);
-        let limit = match self.phase.load(Ordering::Relaxed) {
+        let limit = match self.phase() {
             IDLE => patience.idle,
             HEAD => patience.head,
             WRITING => Duration::from_millis(WRITE_STALL_MS_MAX),
@@ -83,12 +89,8 @@ impl Activity {
 
 /// The stream under the HTTP parser.
 pub(super) struct Watched<T> {
-    inner: T,
-    activity: Arc<Activity>,
+    wire: Arc<Wire<T>>,
     metrics: Arc<ListenerMetrics>,
-    /// Answers that have not left yet, from `sent` on (HTTP/1.1 only).
-    out: Vec<u8>,
-    sent: usize,
     http1: bool,
     /// The last read found nothing, so the parser has used up what came before.
     drained: bool,
@@ -96,6 +98,26 @@ pub(super) struct Watched<T> {
     shut: bool,
     /// Bytes dropped since.
     dropped: usize,
+    _present: Present,
+}
+
+/// What a session's stream shares with the thread's outbox.
+struct Wire<T> {
+    activity: Arc<Activity>,
+    outgoing: Mutex<Outgoing<T>>,
+}
+
+struct Outgoing<T> {
+    inner: T,
+    /// Answers that have not left yet, from `sent` on (HTTP/1.1 only).
+    out: Vec<u8>,
+    sent: usize,
+    /// The session's task.
+    waker: Waker,
+    /// The outbox has it.
+    put_off: bool,
+    /// The outbox could not send everything: the session's task has to.
+    stuck: bool,
 }
 
 impl<T> Watched<T> {
@@ -105,76 +127,105 @@ impl<T> Watched<T> {
         metrics: Arc<ListenerMetrics>,
         http1: bool,
     ) -> Self {
-        Self {
+        let outgoing = Outgoing {
             inner,
-            activity,
-            metrics,
             out: Vec::new(),
             sent: 0,
+            waker: Waker::noop().clone(),
+            put_off: false,
+            stuck: false,
+        };
+        Self {
+            wire: Arc::new(Wire { activity, outgoing: Mutex::new(outgoing) }),
+            metrics,
             http1,
             drained: false,
             shut: false,
             dropped: 0,
+            _present: Present::new(),
         }
+    }
+
+    fn activity(&self) -> &Activity {
+        &self.wire.activity
     }
 
     fn phase(&self) -> u8 {
-        self.activity.phase.load(Ordering::Relaxed)
+        self.activity().phase()
     }
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Watched<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.inner).poll_read(context, buffer);
-        if !self.http1 {
-            return read;
-        }
-        match read {
-            Poll::Ready(Ok(())) => {
-                self.drained = false;
-                if buffer.filled().len() > before && matches!(self.phase(), IDLE | WRITING) {
-                    self.activity.enter(HEAD);
-                }
-                Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => {
-                // The client waits for us now.
-                self.drained = true;
-                if let Poll::Ready(sent) = self.poll_send(context) {
-                    sent?;
-                }
-                Poll::Pending
-            }
-        }
-    }
-}
-
-impl<T: AsyncWrite + Unpin> Watched<T> {
+impl<T: AsyncWrite + Unpin> Outgoing<T> {
     /// Sends what has gathered.
-    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_send(
+        &mut self,
+        activity: &Activity,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         while let Some(rest) = self.out.get(self.sent..).filter(|rest| !rest.is_empty()) {
             let count = ready!(Pin::new(&mut self.inner).poll_write(context, rest))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.sent += count;
-            self.activity.sweeps.store(0, Ordering::Relaxed);
+            activity.sweeps.store(0, Ordering::Relaxed);
         }
         if self.sent > 0 {
             ready!(Pin::new(&mut self.inner).poll_flush(context))?;
             self.out.clear();
             self.sent = 0;
         }
-        if self.phase() == WRITING {
-            self.activity.enter(IDLE);
+        self.stuck = false;
+        if activity.phase() == WRITING {
+            activity.enter(IDLE);
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+impl<T: AsyncWrite + Unpin> Sender for Wire<T> {
+    fn send(&self) {
+        let mut outgoing = self.outgoing.lock();
+        outgoing.put_off = false;
+        let waker = outgoing.waker.clone();
+        match outgoing.poll_send(&self.activity, &mut Context::from_waker(&waker)) {
+            Poll::Ready(Ok(())) => {}
+            // The task is woken when there is room again.
+            Poll::Pending => outgoing.stuck = true,
+            // The task meets the same error, and ends the session.
+            Poll::Ready(Err(_)) => {
+                outgoing.stuck = true;
+                waker.wake();
+            }
+        }
+    }
+}
+
+impl<T: AsyncWrite + Unpin + Send + 'static> Watched<T> {
+    fn poll_send(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.wire.outgoing.lock().poll_send(&self.wire.activity, context)
+    }
+
+    /// Sends what has gathered, together with other sessions of this thread if there are any.
+    fn poll_send_soon(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut outgoing = self.wire.outgoing.lock();
+        if outgoing.put_off {
+            return Poll::Ready(Ok(()));
+        }
+        if outgoing.stuck || outgoing.out.is_empty() {
+            return outgoing.poll_send(&self.wire.activity, context);
+        }
+        if !outgoing.waker.will_wake(context.waker()) {
+            outgoing.waker = context.waker().clone();
+        }
+        outgoing.put_off = true;
+        drop(outgoing);
+        if outbox::put_off(self.wire.clone()) {
+            return Poll::Ready(Ok(()));
+        }
+        let mut outgoing = self.wire.outgoing.lock();
+        outgoing.put_off = false;
+        outgoing.poll_send(&self.wire.activity, context)
     }
 
     /// Takes over a refusal that the parser wrote before any handler ran.
@@ -183,14 +234,46 @@ impl<T: AsyncWrite + Unpin> Watched<T> {
             return false;
         }
         let Some((status, text)) = refusal(bytes) else { return false };
-        self.out.extend_from_slice(&text);
+        self.wire.outgoing.lock().out.extend_from_slice(&text);
         let counter = match status {
             431 => &self.metrics.errors_header_too_large,
             _ => &self.metrics.errors_parsing,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        self.activity.linger.store(true, Ordering::Relaxed);
+        self.activity().linger.store(true, Ordering::Relaxed);
         true
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncRead for Watched<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.wire.outgoing.lock().inner).poll_read(context, buffer);
+        if !self.http1 {
+            return read;
+        }
+        match read {
+            Poll::Ready(Ok(())) => {
+                self.drained = false;
+                if buffer.filled().len() > before && matches!(self.phase(), IDLE | WRITING) {
+                    self.activity().enter(HEAD);
+                }
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                // The client waits for us now.
+                self.drained = true;
+                if let Poll::Ready(sent) = self.poll_send_soon(context) {
+                    sent?;
+                }
+                Poll::Pending
+            }
+        }
     }
 }
 
@@ -221,39 +304,40 @@ fn refusal(bytes: &[u8]) -> Option<(u16, Vec<u8>)> {
     Some((status, text.into_bytes()))
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + 'static> AsyncWrite for Watched<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if !self.http1 {
-            return Pin::new(&mut self.inner).poll_write(context, bytes);
-        }
-        if self.take_over(bytes) {
+        if self.http1 && self.take_over(bytes) {
             return Poll::Ready(Ok(bytes.len()));
         }
-        if self.out.len() + bytes.len() > ANSWERS_BYTES_MAX {
-            ready!(self.poll_send(context))?;
+        let mut outgoing = self.wire.outgoing.lock();
+        if !self.http1 {
+            return Pin::new(&mut outgoing.inner).poll_write(context, bytes);
+        }
+        if outgoing.out.len() + bytes.len() > ANSWERS_BYTES_MAX {
+            ready!(outgoing.poll_send(self.activity(), context))?;
             if bytes.len() > ANSWERS_BYTES_MAX / 2 {
-                let count = ready!(Pin::new(&mut self.inner).poll_write(context, bytes))?;
-                self.activity.sweeps.store(0, Ordering::Relaxed);
+                let count = ready!(Pin::new(&mut outgoing.inner).poll_write(context, bytes))?;
+                self.activity().sweeps.store(0, Ordering::Relaxed);
                 return Poll::Ready(Ok(count));
             }
         }
-        self.out.extend_from_slice(bytes);
+        outgoing.out.extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
     /// Answers wait only while the parser holds more of what the client has sent and no handler is
     /// under way: the next thing it does then is to take the next request, or to read, and a read
     /// that finds nothing sends.
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.http1 {
-            return Pin::new(&mut self.inner).poll_flush(context);
+            return Pin::new(&mut self.wire.outgoing.lock().inner).poll_flush(context);
         }
         if self.drained || self.phase() == BUSY {
-            self.poll_send(context)
+            self.poll_send_soon(context)
         } else {
             Poll::Ready(Ok(()))
         }
@@ -264,14 +348,16 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.shut {
             ready!(self.poll_send(context))?;
-            ready!(Pin::new(&mut self.inner).poll_shutdown(context))?;
+            ready!(Pin::new(&mut self.wire.outgoing.lock().inner).poll_shutdown(context))?;
             self.shut = true;
-            self.activity.enter(PARTING);
+            self.activity().enter(PARTING);
         }
         let mut scrap = [0; 4096];
-        while self.activity.linger.load(Ordering::Relaxed) && self.dropped < LINGER_BYTES_MAX {
+        while self.activity().linger.load(Ordering::Relaxed) && self.dropped < LINGER_BYTES_MAX {
             let mut buffer = ReadBuf::new(&mut scrap);
-            ready!(Pin::new(&mut self.inner).poll_read(context, &mut buffer))?;
+            let read =
+                Pin::new(&mut self.wire.outgoing.lock().inner).poll_read(context, &mut buffer);
+            ready!(read)?;
             match buffer.filled().len() {
                 0 => break,
                 count => self.dropped += count,
