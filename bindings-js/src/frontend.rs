@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use affiant::{
-    AppBundle, AppError, Call, Endpoint, Frontend, FrontendWorker, Response, RuntimeOptions,
+    AppBundle, AppError, Call, Endpoint, Frontend, FrontendWorker, Mode, Response, RuntimeOptions,
 };
 
 use crate::engine::engine_version;
@@ -13,11 +13,12 @@ use crate::limits::{FRESH_INTERPRETER_COUNT_MAX, REUSED_INTERPRETER_COUNT_MAX};
 use crate::log::{LogSink, host_log};
 use crate::program::{Program, canonical};
 
-/// Which interpreters serve an endpoint: those of its module, or those of its reuse key.
+/// Which interpreters serve an endpoint: those of its module (apart for past transactions, which
+/// modules may take from `ccf.historicalState` while they are evaluated), or those of its reuse key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Group {
     policy: Policy,
-    /// Position of the module or key.
+    /// Position of the module, and whether it is for past transactions, or of the key.
     number: usize,
 }
 
@@ -26,7 +27,7 @@ struct Shared {
     endpoints: Vec<Endpoint>,
     /// Per endpoint.
     groups: Vec<Group>,
-    /// Per module, the endpoints that it serves fresh: their handlers are found together.
+    /// Per group of fresh interpreters, the endpoints that it serves: their handlers are found together.
     modules: Vec<Vec<usize>>,
     options: RuntimeOptions,
     warnings: Vec<String>,
@@ -103,13 +104,13 @@ impl JsFrontend {
 
 /// Numbers the modules and reuse keys in order of appearance.
 fn groups_of(endpoints: &[Endpoint]) -> Vec<Group> {
-    let (mut modules, mut keys) = (Vec::new(), Vec::new());
-    let number_in = |names: &mut Vec<String>, name: String| {
+    fn number_in<T: PartialEq>(names: &mut Vec<T>, name: T) -> usize {
         names.iter().position(|known| *known == name).unwrap_or_else(|| {
             names.push(name);
             names.len() - 1
         })
-    };
+    }
+    let (mut modules, mut keys) = (Vec::new(), Vec::new());
     endpoints
         .iter()
         .map(|endpoint| match &endpoint.options.interpreter_reuse_key {
@@ -117,7 +118,8 @@ fn groups_of(endpoints: &[Endpoint]) -> Vec<Group> {
                 Group { policy: Policy::Reused, number: number_in(&mut keys, key.clone()) }
             }
             None => {
-                let module = canonical(&endpoint.module);
+                let historical = endpoint.options.mode == Mode::Historical;
+                let module = (canonical(&endpoint.module), historical);
                 Group { policy: Policy::Fresh, number: number_in(&mut modules, module) }
             }
         })

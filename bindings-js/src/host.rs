@@ -7,14 +7,14 @@ use core::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use affiant::Mode;
+use affiant::{Call, HistoricalCache, HistoricalNamespace, HistoricalState, Mode};
 use affiant_kv::{Store, Tx};
 use bytes::Bytes;
 
 use crate::engine::{self, Atoms, Pinned};
 use crate::log::LogSink;
 use crate::program::Program;
-use crate::surface::{Builtins, Entropy, MapTable};
+use crate::surface::{Builtins, Entropy, MapTable, StateTable};
 
 /// What native functions find behind the interpreter they are called from.
 pub(crate) struct Host {
@@ -24,6 +24,14 @@ pub(crate) struct Host {
     pub(crate) tx: RefCell<Option<Tx>>,
     pub(crate) store: RefCell<Option<Arc<Store>>>,
     pub(crate) mode: Cell<Mode>,
+    /// Past transactions, and where this app's handles of them are.
+    pub(crate) historical: RefCell<Option<(Arc<HistoricalCache>, HistoricalNamespace)>>,
+    /// The past transaction that the request names.
+    pub(crate) historical_state: RefCell<Option<Arc<HistoricalState>>>,
+    /// `ccf.historicalState` was read and became a plain property.
+    pub(crate) historical_shown: Cell<bool>,
+    /// Past transactions that the running request has objects of.
+    pub(crate) states: RefCell<StateTable>,
     pub(crate) body: RefCell<Bytes>,
     /// The request's `content-type`.
     pub(crate) content_type: RefCell<String>,
@@ -50,6 +58,7 @@ pub(crate) struct Host {
     pub(crate) atoms: Atoms,
     pub(crate) kv_class: Cell<u32>,
     pub(crate) handle_class: Cell<u32>,
+    pub(crate) state_class: Cell<u32>,
     kept: Cell<Kept>,
 }
 
@@ -69,6 +78,10 @@ impl Host {
             tx: RefCell::default(),
             store: RefCell::default(),
             mode: Cell::default(),
+            historical: RefCell::default(),
+            historical_state: RefCell::default(),
+            historical_shown: Cell::default(),
+            states: RefCell::default(),
             body: RefCell::default(),
             content_type: RefCell::default(),
             apply_writes: Cell::default(),
@@ -86,6 +99,7 @@ impl Host {
             atoms: Atoms::default(),
             kv_class: Cell::default(),
             handle_class: Cell::default(),
+            state_class: Cell::default(),
             kept: Cell::default(),
         }
     }
@@ -105,6 +119,27 @@ impl Host {
         self.metrics.set(kept.metrics);
         self.maps.borrow_mut().truncate(kept.maps);
         self.pinned.borrow_mut().truncate(kept.pinned);
+    }
+
+    /// Takes what a call brings of the past.
+    pub(crate) fn begin_historical(&self, call: &Call<'_>) {
+        let mut known = self.historical.borrow_mut();
+        // Of one application all calls bring the same: the count behind it is left alone.
+        let same = match (&*known, call.historical) {
+            (Some((known, _)), Some(given)) => Arc::ptr_eq(known, given),
+            (None, None) => true,
+            _ => false,
+        };
+        if !same {
+            *known = call.historical.map(|cache| (cache.clone(), call.namespace));
+        }
+        *self.historical_state.borrow_mut() = call.historical_state.cloned();
+    }
+
+    /// Lets go of it: handles that scripts have kept lead nowhere.
+    pub(crate) fn finish_historical(&self) {
+        *self.historical_state.borrow_mut() = None;
+        self.states.borrow_mut().clear();
     }
 
     /// Starts the clock: scripts are interrupted after `limit`.

@@ -122,6 +122,7 @@ impl Interpreter {
         content_type.clear();
         content_type.push_str(call.request.header("content-type").unwrap_or_default());
         host.mode.set(call.endpoint.options.mode);
+        host.begin_historical(call);
         host.apply_writes.set(call.apply_writes);
     }
 
@@ -133,12 +134,19 @@ impl Interpreter {
         call.apply_writes = host.apply_writes.get();
         *host.store.borrow_mut() = None;
         *host.body.borrow_mut() = bytes::Bytes::new();
+        host.finish_historical();
         host.disarm();
         self.engine.heap().unlimit();
     }
 
-    /// Puts a fresh interpreter back to its pristine state.
+    /// Puts a fresh interpreter back to its pristine state. One that is reused keeps its own, but for
+    /// the past transaction that its request named.
     pub(crate) fn recycle(&mut self) {
+        let shown = self.engine.host().historical_shown.take();
+        if shown && self.policy == Policy::Reused {
+            // Where a script prevents it, later requests see an object that leads nowhere.
+            let _ = self.engine.enter(surface::hide_historical_state);
+        }
         if self.policy == Policy::Fresh {
             self.engine.restore();
             if !self.evaluated {

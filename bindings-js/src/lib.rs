@@ -15,7 +15,6 @@ mod limits;
 mod log;
 mod program;
 mod response;
-mod source_map;
 mod surface;
 
 pub use frontend::JsFrontend;

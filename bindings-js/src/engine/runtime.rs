@@ -63,6 +63,7 @@ impl Engine {
             );
             host.kv_class.set(new_class(rt.as_ptr(), &KV_CLASS));
             host.handle_class.set(new_class(rt.as_ptr(), &HANDLE_CLASS));
+            host.state_class.set(new_class(rt.as_ptr(), &STATE_CLASS));
             qjs::JS_SetGCThreshold(rt.as_ptr(), GARBAGE_BYTES_MAX as qjs::size_t);
             // Never given back: they are to stay for the life of the interpreter.
             for (atom, name) in host.atoms.iter().zip(names::TABLE) {
@@ -179,8 +180,8 @@ pub(crate) fn engine_version() -> &'static str {
     version.to_str().unwrap_or("unknown")
 }
 
-/// Language built-ins that CCF's engine has, and WeakRef, `atob`, `btoa` and DOMException, which
-/// libraries count on; no `performance`.
+/// Language built-ins that CCF's engine has, and `atob`, `btoa` and DOMException, which libraries
+/// count on; no WeakRef, `performance`.
 ///
 /// # Safety
 /// `rt` is live.
@@ -198,7 +199,6 @@ unsafe fn new_context(rt: *mut qjs::JSRuntime) -> Option<NonNull<qjs::JSContext>
             || qjs::JS_AddIntrinsicMapSet(raw) != 0
             || qjs::JS_AddIntrinsicTypedArrays(raw) != 0
             || qjs::JS_AddIntrinsicPromise(raw) != 0
-            || qjs::JS_AddIntrinsicWeakRef(raw) != 0
             || qjs::JS_AddIntrinsicDOMException(raw) != 0
             || qjs::JS_AddIntrinsicAToB(raw) != 0;
         (!failed).then_some(ctx)
@@ -230,6 +230,14 @@ static KV_CLASS: ClassDefinition = ClassDefinition(qjs::JSClassDef {
     gc_mark: None,
     call: None,
     exotic: (&raw const KV_EXOTIC.0).cast_mut(),
+});
+
+static STATE_CLASS: ClassDefinition = ClassDefinition(qjs::JSClassDef {
+    class_name: c"Historical State".as_ptr(),
+    finalizer: None,
+    gc_mark: None,
+    call: None,
+    exotic: core::ptr::null_mut(),
 });
 
 static HANDLE_CLASS: ClassDefinition = ClassDefinition(qjs::JSClassDef {
@@ -540,35 +548,57 @@ impl<'js> Scope<'js> {
         if done < 0 { Err(Thrown(())) } else { Ok(()) }
     }
 
-    /// The object `ccf.kv`.
-    pub(crate) fn kv_object(self) -> Script<Value<'js>> {
-        // SAFETY: the class is registered.
-        unsafe { self.checked(qjs::JS_NewObjectClass(self.raw(), self.host().kv_class.get())) }
+    /// An object whose properties are map handles: `ccf.kv` (0), or those of a historical state.
+    pub(crate) fn kv_object(self, state: u64) -> Script<Value<'js>> {
+        self.object_of(self.host().kv_class.get(), state)
     }
 
-    /// Sets what all map handles inherit from.
-    pub(crate) fn set_handle_prototype(self, prototype: Value<'js>) {
-        let class = self.host().handle_class.get();
-        // SAFETY: the class is registered; the engine takes over the prototype.
-        unsafe { qjs::JS_SetClassProto(self.raw(), class, prototype.into_raw()) };
+    /// An object that stands for a historical state.
+    pub(crate) fn state_object(self, state: u64) -> Script<Value<'js>> {
+        self.object_of(self.host().state_class.get(), state)
     }
 
-    /// A handle of the map with that position in the host's table.
-    pub(crate) fn handle(self, map: usize) -> Script<Value<'js>> {
+    /// An object of one of the classes above with a number, which it is found by.
+    fn object_of(self, class: u32, number: u64) -> Script<Value<'js>> {
+        let number = usize::try_from(number).unwrap_or(usize::MAX);
         // SAFETY: the class is registered; the opaque pointer is a number, never followed.
         unsafe {
-            let class = self.host().handle_class.get();
-            let handle = self.checked(qjs::JS_NewObjectClass(self.raw(), class))?;
-            qjs::JS_SetOpaque(handle.raw, core::ptr::without_provenance_mut(map + 1));
-            Ok(handle)
+            let object = self.checked(qjs::JS_NewObjectClass(self.raw(), class))?;
+            qjs::JS_SetOpaque(object.raw, core::ptr::without_provenance_mut(number));
+            Ok(object)
         }
     }
 
-    /// The map's position in the host's table, if `value` is a handle.
-    pub(crate) fn handle_map(self, value: &Value<'js>) -> Option<usize> {
+    /// The number of an object of that class; 0 for any other value.
+    fn number_of(self, value: qjs::JSValueConst, class: u32) -> u64 {
         // SAFETY: a live value; yields null for any other class.
-        let opaque = unsafe { qjs::JS_GetOpaque(value.raw, self.host().handle_class.get()) };
-        opaque.addr().checked_sub(1)
+        unsafe { qjs::JS_GetOpaque(value, class) }.addr() as u64
+    }
+
+    /// The number of a historical state's object; 0 for any other value.
+    pub(crate) fn state_of(self, value: &Value<'js>) -> u64 {
+        self.number_of(value.raw, self.host().state_class.get())
+    }
+
+    /// Sets what all map handles inherit from, and all states.
+    pub(crate) fn set_prototypes(self, handle: Value<'js>, state: Value<'js>) {
+        let host = self.host();
+        for (class, prototype) in
+            [(host.handle_class.get(), handle), (host.state_class.get(), state)]
+        {
+            // SAFETY: the class is registered; the engine takes over the prototype.
+            unsafe { qjs::JS_SetClassProto(self.raw(), class, prototype.into_raw()) };
+        }
+    }
+
+    /// A handle with a number.
+    pub(crate) fn handle(self, number: u64) -> Script<Value<'js>> {
+        self.object_of(self.host().handle_class.get(), number)
+    }
+
+    /// The number of a handle; 0 for any other value.
+    pub(crate) fn handle_number(self, value: &Value<'js>) -> u64 {
+        self.number_of(value.raw, self.host().handle_class.get())
     }
 }
 
@@ -599,7 +629,7 @@ unsafe fn atom_text(scope: Scope<'_>, atom: qjs::JSAtom) -> Script<Option<String
 
 unsafe extern "C" fn kv_get(
     ctx: *mut qjs::JSContext,
-    _: qjs::JSValue,
+    object: qjs::JSValue,
     atom: qjs::JSAtom,
     _: qjs::JSValue,
 ) -> qjs::JSValue {
@@ -609,7 +639,10 @@ unsafe extern "C" fn kv_get(
         answer(guarded(scope, || {
             // SAFETY: as above.
             match unsafe { atom_text(scope, atom) }? {
-                Some(name) => surface::map_handle(scope, &name),
+                Some(name) => {
+                    let state = scope.number_of(object, scope.host().kv_class.get());
+                    surface::map_handle(scope, &name, state)
+                }
                 None => Ok(scope.undefined()),
             }
         }))

@@ -465,10 +465,33 @@ impl<'js> Scope<'js> {
         getter: Value<'js>,
         setter: Value<'js>,
     ) -> Script<()> {
+        self.define_accessor(object, name, getter, setter, qjs::JS_PROP_CONFIGURABLE)
+    }
+
+    /// Defines an own accessor that looks like a data property.
+    pub(crate) fn set_own_accessor(
+        self,
+        object: &Value<'js>,
+        name: &str,
+        getter: Value<'js>,
+        setter: Value<'js>,
+    ) -> Script<()> {
+        let flags = qjs::JS_PROP_CONFIGURABLE | qjs::JS_PROP_ENUMERABLE;
+        self.define_accessor(object, name, getter, setter, flags)
+    }
+
+    fn define_accessor(
+        self,
+        object: &Value<'js>,
+        name: &str,
+        getter: Value<'js>,
+        setter: Value<'js>,
+        flags: u32,
+    ) -> Script<()> {
         let atom = self.atom(name)?;
+        let flags = flags.cast_signed();
         // SAFETY: live values; the engine takes over both functions; the atom is freed once.
         let done = unsafe {
-            let flags = qjs::JS_PROP_CONFIGURABLE.cast_signed();
             let (getter, setter) = (getter.into_raw(), setter.into_raw());
             let ctx = self.raw();
             let done = qjs::JS_DefinePropertyGetSet(ctx, object.raw, atom, getter, setter, flags);

@@ -29,6 +29,8 @@ pub(crate) struct Builtins {
     pub(super) request_prototype: Option<Function>,
     pub(super) body_prototype: Option<Function>,
     pub(super) body_functions: [Option<Function>; 3],
+    /// The object `ccf` as it was installed.
+    pub(super) ccf: Option<Function>,
 }
 
 /// Bytes from the system, fetched several numbers at a time.

@@ -21,7 +21,7 @@ fn store(scope: Scope<'_>) -> Script<Arc<Store>> {
 }
 
 /// A number by JavaScript's rules (`Number(x)`, cut to an integer).
-fn whole<'js>(scope: Scope<'js>, value: &Value<'js>, message: &str) -> Script<u64> {
+pub(super) fn whole<'js>(scope: Scope<'js>, value: &Value<'js>, message: &str) -> Script<u64> {
     let number = scope.to_number(value)?;
     if number <= -1.0 {
         return Err(scope.throw(ErrorKind::Range, message));

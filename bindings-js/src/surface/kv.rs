@@ -5,13 +5,17 @@
 //! ArrayBuffer keys; a string key means the typed layer: the key's UTF-8, the value's JSON. Iteration
 //! is in key order, and `range` is ours.
 //!
+//! Handles of a historical state (A.7) have the same methods; they read what one past transaction
+//! wrote, and refuse to write.
+//!
 //! No borrow of the transaction is held while a script runs: entries are collected first.
 
 use std::collections::HashMap;
 use std::ops::Bound;
+use std::sync::Arc;
 
-use affiant::Mode;
-use affiant_kv::{Category, MapName, Tx};
+use affiant::{HistoricalState, Mode};
+use affiant_kv::{Category, Key, MapName, Tx, Value as Bytes};
 
 use super::converters::NOT_A_BUFFER;
 use super::{KV, function};
@@ -91,12 +95,16 @@ pub(super) fn install<'js>(scope: Scope<'js>) -> Script<Value<'js>> {
             scope.set_hidden(&prototype, native.name, method)?;
         }
     }
-    scope.set_handle_prototype(prototype);
-    scope.kv_object()
+    scope.set_prototypes(prototype, scope.object()?);
+    scope.kv_object(0)
 }
 
+/// Bits of a handle's number that hold the position of its map, from 1 on; those above hold the
+/// number of the historical state, 0 for the transaction of the running request.
+const MAP_BITS: u32 = 24;
+
 /// A fresh handle of the map of that name.
-pub(crate) fn map_handle<'js>(scope: Scope<'js>, name: &str) -> Script<Value<'js>> {
+pub(crate) fn map_handle<'js>(scope: Scope<'js>, name: &str, state: u64) -> Script<Value<'js>> {
     let known = scope.host().maps.borrow().position(name);
     let position = match known {
         Some(position) => position,
@@ -106,21 +114,54 @@ pub(crate) fn map_handle<'js>(scope: Scope<'js>, name: &str) -> Script<Value<'js
             scope.host().maps.borrow_mut().add(name)
         }
     };
-    scope.handle(position)
+    if position >> MAP_BITS != 0 {
+        return Err(scope.throw(ErrorKind::Range, "too many map names for one interpreter"));
+    }
+    scope.handle((state << MAP_BITS) | (position as u64 + 1))
 }
 
-/// The map behind `this`, once the call is permitted.
-fn map_of<'js>(scope: Scope<'js>, this: &Value<'js>, method: &str, write: bool) -> Script<MapName> {
-    let map = scope
-        .handle_map(this)
-        .and_then(|position| scope.host().maps.borrow().names.get(position).cloned());
-    let Some(map) = map else {
-        return Err(scope.throw(ErrorKind::Internal, "Internal: Unable to access MapHandle"));
-    };
+/// What a handle reads from and writes to.
+enum Source {
+    /// The transaction of the running request.
+    Live,
+    /// What one past transaction wrote.
+    Past(Arc<HistoricalState>),
+}
+
+/// A map, once the call is permitted.
+struct Table {
+    map: MapName,
+    source: Source,
+}
+
+/// The table behind `this`, once the call is permitted.
+fn table_of<'js>(scope: Scope<'js>, this: &Value<'js>, method: &str, write: bool) -> Script<Table> {
+    let unknown = || scope.throw(ErrorKind::Internal, "Internal: Unable to access MapHandle");
+    let number = scope.handle_number(this);
+    let position = (number & ((1 << MAP_BITS) - 1)).checked_sub(1).ok_or_else(unknown)?;
+    let known = scope.host().maps.borrow().names.get(position as usize).cloned();
+    let map = known.ok_or_else(unknown)?;
     let mode = scope.host().mode.get();
-    let word = match access(mode, &map) {
-        Access::ReadWrite => return Ok(map),
-        Access::ReadOnly if !write => return Ok(map),
+    let access = access(mode, &map);
+    let source = match number >> MAP_BITS {
+        0 => Source::Live,
+        state => {
+            let state = scope.host().states.borrow().get(state);
+            Source::Past(state.ok_or_else(unknown)?)
+        }
+    };
+    let word = match access {
+        Access::ReadOnly | Access::ReadWrite if matches!(source, Source::Past(_)) => {
+            if !write {
+                return Ok(Table { map, source });
+            }
+            return Err(scope.throw_type(&format!(
+                "Cannot call \"{method}\" on table named {map}. All tables are read-only during \
+                 historical transaction."
+            )));
+        }
+        Access::ReadWrite => return Ok(Table { map, source }),
+        Access::ReadOnly if !write => return Ok(Table { map, source }),
         Access::ReadOnly => "read-only",
         Access::Nothing => "inaccessible",
     };
@@ -129,6 +170,42 @@ fn map_of<'js>(scope: Scope<'js>, this: &Value<'js>, method: &str, write: bool) 
         "Cannot call \"{method}\" on table named {map}. This table is {word} in current ({context}) \
          execution context. See {RESTRICTIONS_URL} for more detail."
     )))
+}
+
+/// The map to which a method that writes writes.
+fn writable<'js>(scope: Scope<'js>, this: &Value<'js>, method: &str) -> Script<MapName> {
+    table_of(scope, this, method, true).map(|table| table.map)
+}
+
+impl Table {
+    /// Reads; neither function may call scripts.
+    fn read<R>(
+        &self,
+        scope: Scope<'_>,
+        live: impl FnOnce(&mut Tx, &MapName) -> R,
+        past: impl FnOnce(&HistoricalState, &MapName) -> R,
+    ) -> Script<R> {
+        match &self.source {
+            Source::Live => with_tx(scope, |tx| live(tx, &self.map)),
+            Source::Past(state) => Ok(past(state, &self.map)),
+        }
+    }
+
+    /// Up to `limit` entries with keys in the range, ascending.
+    fn entries(
+        &self,
+        scope: Scope<'_>,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        limit: usize,
+    ) -> Script<Vec<(Key, Bytes)>> {
+        let past = |state: &HistoricalState, map: &MapName| {
+            let within = |key: &Key| core::ops::RangeBounds::<[u8]>::contains(&(from, to), &**key);
+            let found = state.entries(map).filter(|(key, _)| within(key)).take(limit);
+            found.map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        self.read(scope, |tx, map| tx.range(map, from, to, limit), past)
+    }
 }
 
 fn check_count(scope: Scope<'_>, args: &Args<'_>, wanted: usize) -> Script<()> {
@@ -161,17 +238,22 @@ fn with_key<'js, R>(
 }
 
 fn has<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
-    let map = map_of(scope, &args.this(), "has", false)?;
+    let table = table_of(scope, &args.this(), "has", false)?;
     check_count(scope, &args, 1)?;
-    let found = with_key(scope, &args.get(0), |key| with_tx(scope, |tx| tx.has(&map, key)))?;
+    let found = with_key(scope, &args.get(0), |key| {
+        table.read(scope, |tx, map| tx.has(map, key), |state, map| state.get(map, key).is_some())
+    })?;
     Ok(scope.boolean(found))
 }
 
 fn get<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
-    let map = map_of(scope, &args.this(), "get", false)?;
+    let table = table_of(scope, &args.this(), "get", false)?;
     check_count(scope, &args, 1)?;
     let key = args.get(0);
-    match with_key(scope, &key, |key| with_tx(scope, |tx| tx.get(&map, key)))? {
+    let found = with_key(scope, &key, |key| {
+        table.read(scope, |tx, map| tx.get(map, key), |state, map| state.get(map, key).cloned())
+    })?;
+    match found {
         None => Ok(scope.undefined()),
         Some(value) if key.is_string() => scope.parse_json(&value),
         Some(value) => scope.array_buffer(&value),
@@ -179,16 +261,20 @@ fn get<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
 }
 
 fn version<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
-    let map = map_of(scope, &args.this(), "getVersionOfPreviousWrite", false)?;
+    let table = table_of(scope, &args.this(), "getVersionOfPreviousWrite", false)?;
     check_count(scope, &args, 1)?;
     let seqno = with_key(scope, &args.get(0), |key| {
-        with_tx(scope, |tx| tx.version_of_previous_write(&map, key))
+        table.read(
+            scope,
+            |tx, map| tx.version_of_previous_write(map, key),
+            |state, map| state.get(map, key).map(|_| state.txid().seqno),
+        )
     })?;
     Ok(seqno.map_or_else(|| scope.undefined(), |seqno| scope.integer(seqno)))
 }
 
 fn set<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
-    let map = map_of(scope, &args.this(), "set", true)?;
+    let map = writable(scope, &args.this(), "set")?;
     check_count(scope, &args, 2)?;
     let (key, value) = (args.get(0), args.get(1));
     let put = |key: &[u8], value: &[u8]| {
@@ -219,7 +305,7 @@ fn set<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
 }
 
 fn delete<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
-    let map = map_of(scope, &args.this(), "delete", true)?;
+    let map = writable(scope, &args.this(), "delete")?;
     check_count(scope, &args, 1)?;
     with_key(scope, &args.get(0), |key| {
         with_tx(scope, |tx| tx.remove(&map, key))?
@@ -229,7 +315,7 @@ fn delete<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
 }
 
 fn clear<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
-    let map = map_of(scope, &args.this(), "clear", true)?;
+    let map = writable(scope, &args.this(), "clear")?;
     check_count(scope, &args, 0)?;
     with_tx(scope, |tx| tx.clear(&map))?;
     Ok(scope.undefined())
@@ -237,13 +323,13 @@ fn clear<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
 
 fn for_each<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
     let this = args.this();
-    let map = map_of(scope, &this, "forEach", false)?;
+    let table = table_of(scope, &this, "forEach", false)?;
     check_count(scope, &args, 1)?;
     let callback = args.get(0);
     if !callback.is_function() {
         return Err(scope.throw_type("Argument must be a function"));
     }
-    for (key, value) in with_tx(scope, |tx| tx.entries(&map))? {
+    for (key, value) in table.entries(scope, Bound::Unbounded, Bound::Unbounded, usize::MAX)? {
         let (key, value) = (scope.array_buffer(&key)?, scope.array_buffer(&value)?);
         scope.call(&callback, &[&value, &key, &this])?;
     }
@@ -251,15 +337,16 @@ fn for_each<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
 }
 
 fn size<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
-    let map = map_of(scope, &args.this(), "size", false)?;
-    let count = with_tx(scope, |tx| tx.len(&map))?;
+    let table = table_of(scope, &args.this(), "size", false)?;
+    let count =
+        table.read(scope, |tx, map| tx.len(map), |state, map| state.entries(map).count())?;
     Ok(scope.integer(count as u64))
 }
 
 /// `range(from, to[, limit])`: entries with `from <= key < to` in key order, as `[key, value]`
 /// pairs. A bound that is null or undefined is open. String bounds mean the typed layer.
 fn range<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
-    let map = map_of(scope, &args.this(), "range", false)?;
+    let table = table_of(scope, &args.this(), "range", false)?;
     if !(2..=3).contains(&args.len()) {
         let count = args.len();
         let message = format!("Passed {count} arguments, but expected between 2 and 3");
@@ -278,11 +365,9 @@ fn range<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
     };
     let (from, to) = (bound(&from)?, bound(&to)?);
     let limit = limit_of(scope, &args.get(2))?;
-    let entries = with_tx(scope, |tx| {
-        let from = from.as_deref().map_or(Bound::Unbounded, Bound::Included);
-        let to = to.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
-        tx.range(&map, from, to, limit)
-    })?;
+    let from = from.as_deref().map_or(Bound::Unbounded, Bound::Included);
+    let to = to.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
+    let entries = table.entries(scope, from, to, limit)?;
     let mut pairs = Vec::new();
     for (key, value) in entries {
         let pair = if typed {

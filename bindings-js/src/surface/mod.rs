@@ -11,6 +11,7 @@ mod consensus;
 mod console;
 mod converters;
 mod crypto;
+mod historical;
 mod kv;
 mod planned;
 mod request;
@@ -18,6 +19,7 @@ mod rpc;
 pub(crate) mod web;
 
 pub(crate) use builtins::{Builtins, Entropy};
+pub(crate) use historical::{StateTable, hide as hide_historical_state};
 pub(crate) use kv::{MapTable, map_handle};
 pub(crate) use request::{RequestParts, build as build_request};
 
@@ -34,7 +36,7 @@ static TABLES: [&[Native]; 14] = [
     builtins::NATIVES,
     request::NATIVES,
     planned::CCF,
-    planned::HISTORICAL,
+    historical::NATIVES,
     planned::GOV,
     planned::SNP,
     web::NATIVES,
@@ -50,7 +52,7 @@ const CONSOLE: usize = 5;
 const BUILTINS: usize = 6;
 const REQUEST: usize = 7;
 const PLANNED_CCF: usize = 8;
-const PLANNED_HISTORICAL: usize = 9;
+const HISTORICAL: usize = 9;
 const PLANNED_GOV: usize = 10;
 const PLANNED_SNP: usize = 11;
 const WEB: usize = 12;
@@ -98,7 +100,7 @@ pub(crate) fn install(scope: Scope<'_>) -> Script<()> {
     scope.set(&ccf, c"kv", kv::install(scope)?)?;
     scope.set(&ccf, c"rpc", namespace(scope, &[RPC])?)?;
     scope.set(&ccf, c"consensus", namespace(scope, &[CONSENSUS])?)?;
-    scope.set(&ccf, c"historical", namespace(scope, &[PLANNED_HISTORICAL])?)?;
+    historical::install(scope, &ccf)?;
     scope.set(&ccf, c"gov", planned::gov(scope)?)?;
     let crypto = namespace(scope, &[CRYPTO])?;
     // 1.x and 2.x apps find these directly under `ccf`.

@@ -24,7 +24,6 @@ const fn name(terminated: &'static str) -> &'static core::ffi::CStr {
 }
 
 planned!(CCF, "ccf.", "tcbHexToPolicy", "getAttestation");
-planned!(HISTORICAL, "ccf.historical.", "getStateRange", "dropCachedStates");
 planned!(GOV, "ccf.gov.", "validateConstitution");
 planned!(SNP, "snp_attestation.", "verifySnpAttestation");
 

@@ -7,6 +7,7 @@ mod ccf_app;
 mod converters;
 mod crypto;
 mod endurance;
+mod historical;
 mod hostile;
 mod isolation;
 mod kv;

@@ -30,6 +30,8 @@ fn the_language_is_there_and_the_host_is_not() {
         assert_ne!(evaluate(&format!("typeof {name}")), json!("undefined"), "{name}");
     }
     for name in [
+        "WeakRef",
+        "FinalizationRegistry",
         "Intl",
         "setTimeout",
         "setInterval",

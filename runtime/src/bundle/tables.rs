@@ -54,7 +54,6 @@ impl AppBundle {
             metadata: Json::Object(metadata),
             modules,
             origin: ENDPOINTS.as_str().to_owned(),
-            ..Self::default()
         }))
     }
 

@@ -29,6 +29,7 @@ def endpoints():
     return {
         "/run/rw": {"post": endpoint("run.js", "run")},
         "/run/ro": {"post": endpoint("run.js", "run", "readonly")},
+        "/run/past": {"post": endpoint("run.js", "run", "historical")},
         "/respond": {"post": endpoint("run.js", "respond")},
         "/bare": {"post": endpoint("run.js", "bare")},
         "/echo": everything,
@@ -39,15 +40,7 @@ def endpoints():
         "/echo/any": echo("any_cert"),
         "/echo/user_or_none": echo("user_cert", "no_auth"),
         "/echo/user_or_member": echo("user_cert", "member_cert"),
-        "/echo/jwt_or_user": echo("jwt", "user_cert"),
         "/echo/both": echo({"all_of": ["user_cert", "any_cert"]}),
-        "/echo/jwt": echo("jwt"),
-        "/echo/jwt_or_none": echo("jwt", "no_auth"),
-        "/echo/jwt_and_user": echo({"all_of": ["user_cert", "jwt"]}),
-        "/signed": {"post": endpoint(request, "signed", policies=["user_cose_sign1"])},
-        "/signed/or_user": {
-            "post": endpoint(request, "signed", policies=["user_cose_sign1", "user_cert"])
-        },
         "/keys": {"post": endpoint(request, "keys")},
         "/body": {"post": endpoint(request, "body")},
         "/body/fresh": {"post": endpoint(request, "fresh")},
@@ -66,8 +59,6 @@ def endpoints():
         "/clash/{a}/x": {"get": endpoint(request, "one")},
         "/clash/y/{b}": {"get": endpoint(request, "two")},
         "/commit/{x}": {"get": endpoint(request, "one")},
-        "/past": {"get": endpoint(request, "past", "historical")},
-        "/past/write": {"get": endpoint(request, "pastWrite", "historical")},
         "/head": {"head": endpoint(request, "head")},
         "/nothing": {"get": endpoint(tx, "nothing", "readonly")},
         "/tx/add": {"post": endpoint(tx, "add")},
