@@ -10,7 +10,7 @@ ROUND_TRIPS ?= 10000
 
 SHELL := /bin/bash
 
-.PHONY: help setup setup-js build release demo test lint unit simulate kill conformance conformance-js conformance-crypto examples-js load bench docs
+.PHONY: help setup setup-js build release demo test lint unit simulate kill conformance conformance-js conformance-crypto examples-js libraries-js load bench docs
 
 help:
 	@echo "make demo         build, start a node with the logging example, send requests, verify a receipt"
@@ -23,6 +23,7 @@ help:
 	@echo "make conformance-js  CCF's JavaScript interface, row by row of docs/compatibility.md, over HTTPS"
 	@echo "make examples-js  the TypeScript examples and the projects of affiant new, built by npm and served"
 	@echo "make conformance-crypto  10,000 crypto round trips with Python's cryptography (OpenSSL)"
+	@echo "make libraries-js  npm libraries at work in handlers: lodash-es, cbor-x, protobufjs, jsrsasign, ..."
 	@echo "make load         whole-node load figures (not part of make test)"
 	@echo "make bench        micro-benchmarks (not part of make test)"
 
@@ -43,7 +44,7 @@ release: setup
 demo: build
 	@scripts/demo.sh
 
-test: lint unit simulate kill conformance conformance-js conformance-crypto examples-js
+test: lint unit simulate kill conformance conformance-js conformance-crypto examples-js libraries-js
 	@echo "all tests passed"
 
 lint: setup
@@ -62,7 +63,7 @@ kill: release
 conformance: release
 	@runtime/tests/conformance/run.sh $(TRANSACTIONS)
 
-conformance-js: release
+conformance-js: setup-js release
 	@runtime/tests/conformance/js.sh
 
 examples-js: setup-js release
@@ -72,6 +73,9 @@ examples-js: setup-js release
 conformance-crypto: setup
 	$(CARGO) build --locked -p affiant --example crypto_peer
 	@runtime/tests/conformance/crypto.sh $(ROUND_TRIPS)
+
+libraries-js: setup-js release
+	@bindings-js/tests/libraries/run.sh
 
 load: release
 	target/release/affiant-load

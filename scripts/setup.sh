@@ -16,6 +16,7 @@ python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing+=(python3-venv)
 if [ "${1:-}" = node ]; then
     need node nodejs
     need npm npm
+    need openssl openssl
 fi
 
 if [ "${#missing[@]}" -gt 0 ]; then

@@ -1,5 +1,6 @@
 //! What a handler threw, as the client and the log see it (reference A.1, A.12, B.6): one line of
-//! reason and the trace in CCF's form, which has no columns.
+//! reason and the trace in CCF's form, which has no columns. Where the module has a source map, the
+//! trace names the source that its author knows.
 
 use affiant::{AppError, RuntimeOptions};
 use serde_json::json;
@@ -37,7 +38,10 @@ fn describe_value<'js>(scope: Scope<'js>, value: &Value<'js>) -> Exception {
         let trace = stack
             .filter(Value::is_string)
             .and_then(|stack| or_nothing(scope, scope.text(&stack)))
-            .map(|stack| without_columns(&stack));
+            .map(|stack| {
+                let program = &scope.host().program;
+                trace_of(&stack, |module, line, column| program.origin(module, line, column))
+            });
         return Exception { reason: in_ccf_words(reason), trace };
     }
     let text = if value.is_object() {
@@ -70,19 +74,32 @@ fn in_ccf_words(reason: String) -> String {
     }
 }
 
-/// `    at f (/a.js:1:2)` becomes `    at f (/a.js:1)`.
-fn without_columns(stack: &str) -> String {
+/// The engine's trace without columns, and with each place that `origin` knows in its terms. A line is
+/// `    at f (/app.js:10:22)`, `    at /app.js:10:22` or one without a place.
+fn trace_of(stack: &str, origin: impl Fn(&str, usize, usize) -> Option<String>) -> String {
     let mut trace = String::with_capacity(stack.len());
     for line in stack.lines() {
         let (body, end) = line.strip_suffix(')').map_or((line, ""), |body| (body, ")"));
-        let position = body.rsplit_once(':').filter(|(rest, column)| {
-            is_number(column) && rest.rsplit_once(':').is_some_and(|(_, row)| is_number(row))
-        });
-        trace.push_str(position.map_or(body, |(rest, _)| rest));
-        trace.push_str(end);
-        trace.push('\n');
+        let Some((place, row, column)) = position_in(body) else {
+            trace.push_str(line);
+            trace.push('\n');
+            continue;
+        };
+        let start = place.rfind(['(', ' ']).map_or(0, |before| before + 1);
+        let (before, module) = place.split_at(start);
+        match origin(module, row, column) {
+            Some(origin) => trace.push_str(&format!("{before}{origin}{end}\n")),
+            None => trace.push_str(&format!("{place}:{row}{end}\n")),
+        }
     }
     trace
+}
+
+/// What stands before the line and the column, and these two.
+fn position_in(text: &str) -> Option<(&str, usize, usize)> {
+    let (rest, column) = text.rsplit_once(':')?;
+    let (place, row) = rest.rsplit_once(':')?;
+    Some((place, row.parse().ok()?, column.parse().ok()?))
 }
 
 impl Exception {
@@ -107,10 +124,6 @@ impl Exception {
         let first = self.trace.as_deref()?.lines().next()?;
         first.trim_start().strip_prefix("at ")
     }
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl Exception {
@@ -146,7 +159,18 @@ mod tests {
     fn traces_lose_their_columns_only() {
         let stack = "    at f (/a:b/c.js:10:22)\n    at g (native)\n    at /x.js:3:4\n    at h\n";
         let trace = "    at f (/a:b/c.js:10)\n    at g (native)\n    at /x.js:3\n    at h\n";
-        assert_eq!(without_columns(stack), trace);
-        assert_eq!(without_columns(""), "");
+        assert_eq!(trace_of(stack, |_, _, _| None), trace);
+        assert_eq!(trace_of("", |_, _, _| None), "");
+    }
+
+    #[test]
+    fn traces_name_the_source_that_is_known() {
+        let stack =
+            "    at f (/app.js:10:22)\n    at g (native)\n    at /app.js:3:4\n    at /b.js:1:2\n";
+        let origin = |module: &str, line: usize, column: usize| {
+            (module == "/app.js").then(|| format!("src/app.ts:{}", line * 100 + column))
+        };
+        let trace = "    at f (src/app.ts:1022)\n    at g (native)\n    at src/app.ts:304\n    at /b.js:1\n";
+        assert_eq!(trace_of(stack, origin), trace);
     }
 }

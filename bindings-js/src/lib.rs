@@ -15,6 +15,7 @@ mod limits;
 mod log;
 mod program;
 mod response;
+mod source_map;
 mod surface;
 
 pub use frontend::JsFrontend;

@@ -14,6 +14,7 @@ use crate::exception::Exception;
 use crate::host::Host;
 use crate::limits::EXCERPT_CHARS_MAX;
 use crate::log::LogSink;
+use crate::source_map::SourceMap;
 use crate::surface::web;
 
 /// A module as [`Program::find`] knows it.
@@ -42,6 +43,8 @@ pub(crate) struct Program {
     pub(crate) web: Vec<u8>,
     /// Some module's source mentions one of these globals.
     pub(crate) mentions_web: bool,
+    /// Of the modules that a bundler wrote.
+    maps: BTreeMap<String, SourceMap>,
 }
 
 impl Program {
@@ -78,6 +81,7 @@ impl Program {
         let web = engine.compile_script("affiant:web", web::SOURCE);
         let program = Self {
             modules: compiled,
+            maps: maps_of(bundle),
             web: web.expect("our own script compiles"),
             mentions_web: bundle.modules.iter().any(|(_, source)| mentions_web(source)),
         };
@@ -104,6 +108,12 @@ impl Program {
         }
     }
 
+    /// Where a place in a module comes from, such as `src/app.ts:12`, if that is known. Line and column
+    /// count from 1.
+    pub(crate) fn origin(&self, module: &str, line: usize, column: usize) -> Option<String> {
+        self.maps.get(module)?.place(line, column)
+    }
+
     /// Why the endpoint's handler cannot be called, as far as linking shows.
     fn missing_handler(&self, endpoint: &Endpoint, engine: &mut Engine) -> Option<String> {
         let name = canonical(&endpoint.module);
@@ -122,6 +132,17 @@ impl Program {
 
 fn mentions_web(source: &str) -> bool {
     web::NAMES.iter().any(|name| source.contains(name))
+}
+
+/// The source maps beside the modules, and those that modules carry themselves.
+fn maps_of(bundle: &AppBundle) -> BTreeMap<String, SourceMap> {
+    let inline = bundle
+        .modules
+        .iter()
+        .filter_map(|(name, source)| Some((canonical(name), SourceMap::of_module(source)?)));
+    let beside = bundle.source_maps.iter();
+    let beside = beside.map(|(name, text)| (canonical(name), SourceMap::new(text.clone())));
+    inline.chain(beside).collect()
 }
 
 /// Why a module does not compile: `src/log.js:12: SyntaxError: ...`, and that line.

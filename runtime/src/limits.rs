@@ -177,8 +177,9 @@ pub const HISTORICAL_WAIT_MS: u64 = 100;
 pub const HISTORICAL_SWEEP_MS: u64 = 1_000;
 /// Bytes wrapped or unwrapped with an AES key at once.
 pub const WRAPPED_BYTES_MAX: usize = 16 << 20;
-/// RSA keys made until one takes the exponent asked for; one in two takes 3, the least likely.
-pub const RSA_EXPONENT_ATTEMPTS_MAX: usize = 64;
+/// RSA keys made until two of their primes take the exponent asked for; one prime in two takes 3, and
+/// one in five the least likely exponents.
+pub const RSA_EXPONENT_ATTEMPTS_MAX: usize = 16;
 /// Bytes of a bundle of certificates in PEM.
 pub const CERTIFICATE_BUNDLE_BYTES_MAX: usize = 1 << 20;
 /// Certificates of one bundle.

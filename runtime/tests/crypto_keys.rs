@@ -191,12 +191,14 @@ fn private_jwks_that_do_not_fit_together_are_refused() {
 
 #[test]
 fn rsa_keys_have_the_exponent_asked_for() {
-    for exponent in [3, 17, 4_294_967_295] {
+    // 3,234,846,615 is the product of the primes from 3 to 29, which the fewest primes take.
+    for exponent in [3, 17, 3_234_846_615, 4_294_967_295] {
         let key = rsa_key(2048, exponent).unwrap();
         let written = jwk::from_public_key(&public(&key), None).unwrap();
         let expected = match exponent {
             3 => "Aw",
             17 => "EQ",
+            3_234_846_615 => "wM_Xlw",
             _ => "_____w",
         };
         assert_eq!(written["e"], expected);

@@ -136,9 +136,11 @@ fn a_proposal_holds_a_bundle() {
 fn source_maps_are_no_modules() {
     let root = directory();
     write(root.path(), "src/log.js.map", "{\"version\": 3}");
-    let names: Vec<String> =
-        AppBundle::load(root.path()).unwrap().modules.into_iter().map(|(name, _)| name).collect();
+    let bundle = AppBundle::load(root.path()).unwrap();
+    let names: Vec<&str> = bundle.modules.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["/inner/write.js", "/log.js"]);
+    assert_eq!(bundle.source_maps, [("/log.js".to_owned(), "{\"version\": 3}".to_owned())]);
+    assert!(bundle.is_same_app(&AppBundle::load(directory().path()).unwrap()));
 }
 
 #[test]

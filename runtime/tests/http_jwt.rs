@@ -362,6 +362,9 @@ fn tables_of_older_versions_are_looked_at_last() {
         .unwrap(),
     );
     let der = certificate(&pair);
+    // A new registration by certificate stores its key.
+    register(node, "i", &[json!({"kid": "c", "kty": "EC", "x5c": [STANDARD.encode(&der)]})]);
+    assert_eq!(ask(&mut client, "/app/who", &key.token("c", &claims("i"))).status, 200);
     transact(node, |tx| tx.put(&JWT_FIRST_CERTIFICATES, b"k", &der).unwrap());
     let token = key.token("k", &claims("iss"));
     assert_eq!(

@@ -54,6 +54,7 @@ fn sample() -> Json {
         "ignore_first_sigterm": true,
         "idle_connection_timeout": "30s",
         "tick_interval": "1ms",
+        "jwt": {"key_refresh_interval": "5min"},
         "historical_cache_soft_limit": "64MB",
         "affiant": {"open_service": true, "sealing": {"kind": "insecure-file", "key_file": "k"}}
     })
@@ -96,6 +97,7 @@ fn a_whole_configuration_is_understood() {
     assert_eq!(settings.state_directory, "main.ledger.affiant");
     assert_eq!(settings.chunk_bytes, 20 << 10);
     assert_eq!(settings.historical_bytes_max, 64 << 20);
+    assert_eq!(settings.jwt_key_refresh_ms, 300_000);
     assert_eq!((settings.signature_entries_max, settings.signature_delay_ms), (100, 50));
     assert_eq!(settings.node_certificate_validity_days, 90);
     assert!(settings.service.open);
@@ -119,6 +121,7 @@ fn the_least_configuration_has_ccfs_defaults() {
     let settings = config.node_settings(BTreeMap::new()).unwrap();
     assert_eq!(settings.start, StartMode::Resume);
     assert_eq!((settings.signature_entries_max, settings.signature_delay_ms), (5_000, 1_000));
+    assert_eq!(settings.jwt_key_refresh_ms, 1_800_000);
     assert_eq!(settings.chunk_bytes, 5 << 20);
     assert!(!settings.service.open);
     assert_eq!(settings.service.cose_issuer, "service.example.com");

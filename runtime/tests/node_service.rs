@@ -308,6 +308,7 @@ fn bundles_and_users_are_stored_as_governance_would() {
             "mode": "readonly", "authn_policies": ["no_auth"]}}}),
         modules: vec![("/log.js".to_owned(), "export function get() {}".to_owned())],
         origin: "test".to_owned(),
+        ..AppBundle::default()
     };
     let user = MemberIdentity::generate("user0", false).unwrap();
     let mut tx = node.begin();

@@ -180,8 +180,8 @@ pub(crate) fn engine_version() -> &'static str {
     version.to_str().unwrap_or("unknown")
 }
 
-/// Language built-ins that CCF's engine has, and `atob`, `btoa` and DOMException, which libraries
-/// count on; no WeakRef, `performance`.
+/// Language built-ins that CCF's engine has, and WeakRef, `atob`, `btoa` and DOMException, which
+/// libraries count on; no `performance`.
 ///
 /// # Safety
 /// `rt` is live.
@@ -199,6 +199,7 @@ unsafe fn new_context(rt: *mut qjs::JSRuntime) -> Option<NonNull<qjs::JSContext>
             || qjs::JS_AddIntrinsicMapSet(raw) != 0
             || qjs::JS_AddIntrinsicTypedArrays(raw) != 0
             || qjs::JS_AddIntrinsicPromise(raw) != 0
+            || qjs::JS_AddIntrinsicWeakRef(raw) != 0
             || qjs::JS_AddIntrinsicDOMException(raw) != 0
             || qjs::JS_AddIntrinsicAToB(raw) != 0;
         (!failed).then_some(ctx)

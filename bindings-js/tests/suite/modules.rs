@@ -1,5 +1,6 @@
 //! Reference B.1 and A.2: which module an import means, and what is said when there is none.
 
+use affiant::Frontend as _;
 use serde_json::json;
 
 use crate::support::*;
@@ -27,6 +28,39 @@ fn imports_resolve_and_modules_are_evaluated_once() {
     let mut app = App::new(&modules, vec![endpoint("src/api/log.js", "run")], shown());
     assert_eq!(app.frontend.warnings(), &[] as &[String]);
     assert_eq!(app.call("run").json(), json!([5, 5, 1, "bare", "bare"]));
+}
+
+/// Interpreters load what was compiled when the app was: no module's source is left to them.
+#[test]
+fn a_thousand_modules_are_compiled_once() {
+    let names: Vec<_> = (0..1000).map(|n| format!("/lib/m{n}.js")).collect();
+    let sources: Vec<_> = (0..1000)
+        .map(|n| format!("export function f{n}() {{ return 'source of {n}'; }}"))
+        .collect();
+    let imports: String =
+        (0..1000).map(|n| format!("import {{ f{n} }} from './lib/m{n}.js';\n")).collect();
+    let run = "export function run() {
+        const control = String(new Function('return 1')).includes('return 1');
+        return { body: [f0(), f999(), String(f999).includes('source of'), control] };
+    }";
+    let main = imports + run;
+    let mut modules = vec![("/app.js", main.as_str())];
+    modules.extend(names.iter().zip(&sources).map(|(n, s)| (n.as_str(), s.as_str())));
+    let mut reused = endpoint("/app.js", "run");
+    reused.options.interpreter_reuse_key = Some("k".to_owned());
+    for endpoint in [endpoint("/app.js", "run"), reused] {
+        let mut app = App::new(&modules, vec![endpoint], shown());
+        assert_eq!(app.frontend.warnings(), &[] as &[String]);
+        for _ in 0..2 {
+            let body = app.call("run").json();
+            assert_eq!((&body[0], &body[1]), (&json!("source of 0"), &json!("source of 999")));
+            assert_eq!(body[2], false, "a source was compiled: {body}");
+            assert_eq!(body[3], true, "what an interpreter compiles keeps its source: {body}");
+        }
+        // Another thread's interpreter.
+        app.worker = app.frontend.worker().unwrap();
+        assert_eq!(app.call("run").json()[2], false);
+    }
 }
 
 #[test]
@@ -125,6 +159,27 @@ fn top_level_await_settles_or_is_an_error() {
     assert_eq!(app.call("ok").json(), json!(4));
     assert_eq!(app.call("ok").json(), json!(4));
     assert!(app.call("never").exception().contains("never happens"));
+}
+
+/// The module carries the map of a bundler: all of its first line is from line 7 of `src/app.ts`.
+#[test]
+fn traces_name_the_source_that_a_bundler_read() {
+    let map = json!({"version": 3, "sources": ["../../src/app.ts"], "mappings": "AAMA"});
+    let map = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, map.to_string());
+    let source = format!(
+        "export function run() {{ inner(); }} function inner() {{ throw new Error('x'); }}\n\
+         export function other() {{ throw new Error('y'); }}\n\
+         //# sourceMappingURL=data:application/json;base64,{map}\n"
+    );
+    let modules = [("/app.js", source.as_str())];
+    let endpoints = vec![endpoint("/app.js", "run"), endpoint("/app.js", "other")];
+    let mut app = App::new(&modules, endpoints, shown());
+    let run = app.call("run");
+    let trace = run.error().details[0]["trace"].as_str().unwrap();
+    assert_eq!(trace, "    at inner (src/app.ts:7)\n    at run (src/app.ts:7)\n");
+    let other = app.call("other");
+    let trace = other.error().details[0]["trace"].as_str().unwrap();
+    assert_eq!(trace, "    at other (/app.js:2)\n");
 }
 
 #[test]

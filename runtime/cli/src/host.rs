@@ -124,12 +124,11 @@ impl Host {
         let node = self.runtime.node();
         let stored = AppBundle::read(&node.snapshot())
             .map_err(|error| RuntimeError::Host { reason: error.to_string() })?;
-        if stored.is_some_and(|stored| app.bundle.is_same_app(&stored)) {
-            return Ok(None);
-        }
-        let txid = deploy(node, &app.bundle)?;
+        let same = stored.is_some_and(|stored| app.bundle.is_same_app(&stored));
+        let txid = if same { None } else { Some(deploy(node, &app.bundle)?) };
+        // Also the same app: its source maps, which are not in the tables, may have changed.
         self.runtime.set_application(vec![app.frontend])?;
-        Ok(Some(txid))
+        Ok(txid)
     }
 
     /// Serves until somebody wants it to stop, or the node fails; calls `idle` several times a

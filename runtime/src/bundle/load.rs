@@ -12,7 +12,7 @@ use crate::limits::{
 };
 
 /// What bundlers write beside a module for debuggers; no module.
-const SOURCE_MAP: &str = "map";
+const SOURCE_MAP: &str = ".map";
 
 impl AppBundle {
     /// Loads a bundle from a directory (with `app.json` and `src/`), from a `bundle.json`, or from a
@@ -44,11 +44,27 @@ impl AppBundle {
                 source.display()
             )));
         }
-        let mut modules = Vec::new();
-        collect(&source, "", 0, &mut modules)?;
+        let (mut modules, mut source_maps) = (Vec::new(), Vec::new());
+        collect(&source, "", 0, &mut |name, path| {
+            if let Some(module) = name.strip_suffix(SOURCE_MAP) {
+                if source_maps.len() >= MODULES_COUNT_MAX {
+                    return Ok(());
+                }
+                // A map that cannot be read is as none.
+                source_maps
+                    .extend(read_text(path, MODULE_BYTES_MAX).map(|map| (module.to_owned(), map)));
+                return Ok(());
+            }
+            if modules.len() >= MODULES_COUNT_MAX {
+                let why = format!("{}: more than {MODULES_COUNT_MAX} modules", source.display());
+                return Err(BundleError::one(why));
+            }
+            modules.push((name, read_text(path, MODULE_BYTES_MAX)?));
+            Ok(())
+        })?;
         modules.sort();
         let origin = metadata_path.display().to_string();
-        Ok(Self { metadata: endpoints_of(metadata, &origin, "")?, modules, origin })
+        Ok(Self { metadata: endpoints_of(metadata, &origin, "")?, modules, source_maps, origin })
     }
 
     fn from_file(path: &Path) -> Result<Self, BundleError> {
@@ -96,7 +112,7 @@ impl AppBundle {
         }
         modules.sort();
         let endpoints = endpoints_of(metadata, origin, &format!("{field}metadata."))?;
-        Ok(Self { metadata: endpoints, modules, origin: origin.to_owned() })
+        Ok(Self { metadata: endpoints, modules, origin: origin.to_owned(), ..Self::default() })
     }
 }
 
@@ -165,11 +181,12 @@ fn read_text(path: &Path, bytes_max: u64) -> Result<String, BundleError> {
     })
 }
 
+/// Calls `file` with the name below `src/` and the path of every file.
 fn collect(
     directory: &Path,
     prefix: &str,
     depth: usize,
-    modules: &mut Vec<(String, String)>,
+    file: &mut impl FnMut(String, &Path) -> Result<(), BundleError>,
 ) -> Result<(), BundleError> {
     let fail = |why: String| BundleError::one(format!("{}: {why}", directory.display()));
     if depth > MODULE_DEPTH_MAX {
@@ -184,12 +201,9 @@ fn collect(
         let path = entry.path();
         let full = format!("{prefix}/{name}");
         if path.is_dir() {
-            collect(&path, &full, depth + 1, modules)?;
-        } else if path.extension().is_none_or(|extension| extension != SOURCE_MAP) {
-            if modules.len() >= MODULES_COUNT_MAX {
-                return Err(fail(format!("more than {MODULES_COUNT_MAX} modules")));
-            }
-            modules.push((full, read_text(&path, MODULE_BYTES_MAX)?));
+            collect(&path, &full, depth + 1, file)?;
+        } else {
+            file(full, &path)?;
         }
     }
     Ok(())

@@ -19,6 +19,8 @@ pub struct AppBundle {
     /// Module name with a leading slash (`src/log.js` is stored as `/log.js`) and its source,
     /// ascending by name.
     pub modules: Vec<(String, String)>,
+    /// Module name and source map (ECMA-426), where a bundler wrote one beside the module. Not deployed.
+    pub source_maps: Vec<(String, String)>,
     /// Where the metadata came from, for error messages: a path, or the endpoints table.
     pub origin: String,
 }

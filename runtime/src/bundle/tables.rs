@@ -54,6 +54,7 @@ impl AppBundle {
             metadata: Json::Object(metadata),
             modules,
             origin: ENDPOINTS.as_str().to_owned(),
+            ..Self::default()
         }))
     }
 

@@ -82,68 +82,89 @@ pub fn rsa_key(bits: u32, exponent: u32) -> Result<PrivateKey, CryptoError> {
             "exponent {exponent}: it must be odd and at least 3; 65537 is usual"
         )));
     }
+    if exponent == RSA_EXPONENT_DEFAULT {
+        return library_key(size);
+    }
+    // The library makes keys with 65537 only: other exponents take their primes.
+    let mut primes = Vec::new();
     for _ in 0..RSA_EXPONENT_ATTEMPTS_MAX {
-        let pair =
-            rsa::KeyPair::generate(size).map_err(|_| CryptoError::failed("no RSA key was made"))?;
-        let key = PrivateKey::from_pair(Pair::Rsa(pair));
-        if exponent == RSA_EXPONENT_DEFAULT {
-            return Ok(key);
+        let pkcs8 = library_key(size)?.to_pkcs8()?;
+        let parts = rsa_components(&pkcs8)?;
+        for prime in [parts.p.as_bytes(), parts.q.as_bytes()] {
+            if takes_exponent(prime, exponent).unwrap_or(false) {
+                primes.push(Zeroizing::new(prime.to_vec()));
+            }
         }
-        if let Some(key) = with_exponent(&key, exponent)? {
-            return Ok(key);
+        if let [p, q, ..] = &primes[..] {
+            return of_primes(p, q, exponent);
         }
     }
     Err(CryptoError::failed(format!("no RSA key with exponent {exponent} was found")))
 }
 
-/// The key of the same primes with another exponent, where that has an inverse: the library itself
-/// makes keys with 65537 only, and it checks what comes out of this.
-fn with_exponent(key: &PrivateKey, exponent: u32) -> Result<Option<PrivateKey>, CryptoError> {
-    let pkcs8 = key.to_pkcs8()?;
-    let parts = rsa_components(&pkcs8)?;
-    let e = exponent.to_be_bytes();
-    let Some([d, dp, dq]) = inverse(parts.p.as_bytes(), parts.q.as_bytes(), exponent) else {
-        return Ok(None);
-    };
-    let components = RsaComponents {
-        public_key: rsa::PublicKeyComponents {
-            n: parts.n.as_bytes(),
-            e: without_leading_zeros(&e),
-        },
-        d: &d,
-        p: parts.p.as_bytes(),
-        q: parts.q.as_bytes(),
-        dP: &dp,
-        dQ: &dq,
-        qInv: parts.qi.as_bytes(),
-    };
-    PrivateKey::from_rsa(&components).map(Some)
+fn library_key(size: KeySize) -> Result<PrivateKey, CryptoError> {
+    rsa::KeyPair::generate(size)
+        .map(|pair| PrivateKey::from_pair(Pair::Rsa(pair)))
+        .map_err(|_| CryptoError::failed("no RSA key was made"))
 }
 
 type Secret = Zeroizing<Vec<u8>>;
 
-/// d = e^-1 mod lcm(p-1, q-1), and d mod p-1 and q-1 (FIPS 186-5, A.1.1), big-endian; `None` where
-/// e has no inverse. Constant time but for the length of p and q.
-fn inverse(p: &[u8], q: &[u8], exponent: u32) -> Option<[Secret; 3]> {
-    let bits = u32::try_from(8 * (p.len() + q.len())).ok()?;
-    let number = |bytes: &[u8]| BoxedUint::from_be_slice(bytes, bits).ok().map(Zeroizing::new);
-    let one = BoxedUint::one_with_precision(bits);
-    let less_one = |bytes: &[u8]| -> Option<Zeroizing<BoxedUint>> {
-        Some(Zeroizing::new(number(bytes)?.wrapping_sub(&one)))
-    };
-    let (p1, q1) = (less_one(p)?, less_one(q)?);
-    let gcd = NonZero::new(p1.gcd(&q1)).into_option()?;
-    let lcm = Zeroizing::new(p1.wrapping_mul(&*q1).div_rem(&gcd).0);
-    let lcm = NonZero::new((*lcm).clone()).into_option()?;
-    let e = BoxedUint::from(exponent).resize(bits);
-    let d = Zeroizing::new(e.invert_mod(&lcm).into_option()?);
-    let modulo = |modulus: &BoxedUint| -> Option<Secret> {
-        let modulus = NonZero::new(modulus.clone()).into_option()?;
-        Some(bytes_of(&Zeroizing::new(d.rem(&modulus))))
-    };
-    Some([bytes_of(&d), modulo(&p1)?, modulo(&q1)?])
+fn number(bytes: &[u8], bits: u32) -> Option<Zeroizing<BoxedUint>> {
+    BoxedUint::from_be_slice(bytes, bits).ok().map(Zeroizing::new)
 }
 
 fn bytes_of(number: &BoxedUint) -> Secret {
     Zeroizing::new(number.to_be_bytes().into_vec())
+}
+
+/// Whether the exponent has an inverse modulo the prime less one.
+fn takes_exponent(prime: &[u8], exponent: u32) -> Option<bool> {
+    let bits = u32::try_from(8 * prime.len()).ok()?;
+    let one = BoxedUint::one_with_precision(bits);
+    let less_one = Zeroizing::new(number(prime, bits)?.wrapping_sub(&one));
+    Some(BoxedUint::from(exponent).resize(bits).gcd(&*less_one) == one)
+}
+
+/// The key of these primes. The library checks that its parts fit.
+fn of_primes(p: &[u8], q: &[u8], exponent: u32) -> Result<PrivateKey, CryptoError> {
+    let e = exponent.to_be_bytes();
+    let [n, d, dp, dq, qi] = components(p, q, exponent)
+        .ok_or_else(|| CryptoError::failed("no RSA key could be made of two primes"))?;
+    PrivateKey::from_rsa(&RsaComponents {
+        public_key: rsa::PublicKeyComponents {
+            n: without_leading_zeros(&n),
+            e: without_leading_zeros(&e),
+        },
+        d: &d,
+        p,
+        q,
+        dP: &dp,
+        dQ: &dq,
+        qInv: &qi,
+    })
+}
+
+/// n, d = e^-1 mod lcm(p-1, q-1) (FIPS 186-5, A.1.1), d mod p-1 and q-1, q^-1 mod p, big-endian.
+/// Constant time but for the lengths.
+fn components(p: &[u8], q: &[u8], exponent: u32) -> Option<[Secret; 5]> {
+    let bits = u32::try_from(8 * (p.len() + q.len())).ok()?;
+    let one = BoxedUint::one_with_precision(bits);
+    let (p, q) = (number(p, bits)?, number(q, bits)?);
+    let n = p.wrapping_mul(&*q);
+    let (p1, q1) = (Zeroizing::new(p.wrapping_sub(&one)), Zeroizing::new(q.wrapping_sub(&one)));
+    let gcd = NonZero::new(p1.gcd(&*q1)).into_option()?;
+    let lcm = Zeroizing::new(p1.wrapping_mul(&*q1).div_rem(&gcd).0);
+    let inverse = |number: &BoxedUint, modulus: &BoxedUint| -> Option<Zeroizing<BoxedUint>> {
+        let modulus = Zeroizing::new(NonZero::new(modulus.clone()).into_option()?);
+        number.invert_mod(&modulus).into_option().map(Zeroizing::new)
+    };
+    let remainder = |number: &BoxedUint, modulus: &BoxedUint| -> Option<Secret> {
+        let modulus = Zeroizing::new(NonZero::new(modulus.clone()).into_option()?);
+        Some(bytes_of(&Zeroizing::new(number.rem(&*modulus))))
+    };
+    let d = inverse(&BoxedUint::from(exponent).resize(bits), &lcm)?;
+    let qi = inverse(&q, &p)?;
+    let (dp, dq) = (remainder(&d, &p1)?, remainder(&d, &q1)?);
+    Some([bytes_of(&n), bytes_of(&d), dp, dq, bytes_of(&qi)])
 }

@@ -90,34 +90,48 @@ async fn refresh_for_ever(node: &Arc<Node>, counters: &Arc<RefreshCounters>, int
             continue;
         }
         seen = now;
-        let all_well = refresh_all(node, counters, &snapshot).await;
+        // A state that is held makes every write to it keep the old one: so only the rows are.
+        let issuers = refreshable(&snapshot);
         drop(snapshot);
+        let all_well = refresh_all(node, counters, issuers).await;
         let retry = Duration::from_millis(JWT_REFRESH_RETRY_MS);
         due = Instant::now() + if all_well { interval } else { interval.min(retry) };
     }
 }
 
-/// Refreshes every issuer that asks for it; false if one failed.
+/// An issuer whose keys are to be fetched, and the name and text of the bundle to believe.
+struct Refreshable {
+    issuer: String,
+    bundle: Option<(String, Option<String>)>,
+}
+
+fn refreshable(snapshot: &Snapshot) -> Vec<Refreshable> {
+    snapshot
+        .entries(JWT_ISSUERS.as_str())
+        .filter_map(|(issuer, row, _)| {
+            let row: JwtIssuer = serde_json::from_slice(row).ok()?;
+            let issuer = core::str::from_utf8(issuer).ok()?.to_owned();
+            let bundle = row.ca_cert_bundle_name.map(|name| {
+                let pem = tables::read_json::<String>(snapshot, &CA_CERT_BUNDLES, name.as_bytes());
+                (name, pem)
+            });
+            row.auto_refresh.then_some(Refreshable { issuer, bundle })
+        })
+        .collect()
+}
+
+/// Refreshes the issuers, several at a time; false if one failed.
 async fn refresh_all(
     node: &Arc<Node>,
     counters: &Arc<RefreshCounters>,
-    snapshot: &Snapshot,
+    issuers: Vec<Refreshable>,
 ) -> bool {
     let mut all_well = true;
     let mut running: JoinSet<bool> = JoinSet::new();
-    for (issuer, row, _) in snapshot.entries(JWT_ISSUERS.as_str()) {
-        let Ok(row) = serde_json::from_slice::<JwtIssuer>(row) else { continue };
-        let Ok(issuer) = core::str::from_utf8(issuer).map(str::to_owned) else { continue };
-        if !row.auto_refresh {
-            continue;
-        }
+    for Refreshable { issuer, bundle } in issuers {
         if running.len() >= ISSUERS_AT_ONCE_MAX {
             all_well &= running.join_next().await.is_none_or(|done| done.unwrap_or(false));
         }
-        let bundle = row.ca_cert_bundle_name.map(|name| {
-            let pem = tables::read_json::<String>(snapshot, &CA_CERT_BUNDLES, name.as_bytes());
-            (name, pem)
-        });
         let (node, counters) = (node.clone(), counters.clone());
         running.spawn(async move {
             counters.attempts.fetch_add(1, Ordering::Relaxed);

@@ -11,9 +11,20 @@ if ! python=$(python_at_least 10); then
     say "no Python 3.10 or newer with venv found (Debian, Ubuntu: apt-get install python3-venv)." >&2
     exit 1
 fi
-environment js "$python" cryptography==50.0.2
+environment cryptography "$python" cryptography==50.0.2
 environment openapi "$python" openapi-spec-validator==0.9.0
+# Microsoft's npm package for handlers, which apps bundle.
+ccf_app=@microsoft/ccf-app@6.0.1
+package=$root/target/conformance/ccf-app
+if [ "$(cat "$package/version" 2>/dev/null)" != "$ccf_app" ]; then
+    say "fetching $ccf_app"
+    rm -rf "$package"
+    mkdir -p "$package"
+    (cd "$package" && npm pack --silent "$ccf_app" >/dev/null && tar -xzf ./*.tgz)
+    echo "$ccf_app" >"$package/version"
+fi
+export CCF_APP=$package/package
 export AFFIANT=${AFFIANT:-$root/target/release/affiant}
 export OPENAPI_PYTHON=$root/target/conformance/openapi/bin/python
 export PYTHONDONTWRITEBYTECODE=1
-exec "$root/target/conformance/js/bin/python" "$here/js/run.py" "$@"
+exec "$root/target/conformance/cryptography/bin/python" "$here/js/run.py" "$@"

@@ -112,6 +112,26 @@ fn bundles_and_proposals_are_watched_too() {
     sandbox.stop();
 }
 
+/// What a bundler makes of TypeScript: a module and its map, changed together.
+#[test]
+fn traces_name_the_source_that_was_built() {
+    let root = app("export const f = () => { throw new Error('no'); };\n");
+    let map = |mappings: &str| {
+        let map = serde_json::json!({"sources": ["../../src/app.ts"], "mappings": mappings});
+        fs::write(root.path().join("app/src/a.js.map"), map.to_string()).unwrap();
+    };
+    map("AAMA");
+    let (mut sandbox, client) = start(root.path(), "app", &["--watch"]);
+    let thrown = client.get("/app/x").expect(500);
+    assert!(thrown.text().contains("at f (src/app.ts:7)"), "{}", thrown.text());
+    // A line of comment more: the module is the same, its map is not.
+    map("AAOA");
+    sandbox.line("app is the app that is served.");
+    let thrown = client.get("/app/x").expect(500);
+    assert!(thrown.text().contains("at f (src/app.ts:8)"), "{}", thrown.text());
+    sandbox.stop();
+}
+
 #[test]
 fn users_come_with_their_data() {
     let root = app("export const f = (request) => ({ body: request.caller.data });\n");

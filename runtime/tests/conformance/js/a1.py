@@ -58,14 +58,27 @@ LANGUAGE = [
 ]
 
 ABSENT = [
-    "WeakRef", "FinalizationRegistry", "Intl", "TextEncoder", "TextDecoder", "URL",
-    "URLSearchParams", "setTimeout", "setInterval", "structuredClone", "atob", "btoa", "fetch",
-    "crypto", "Buffer", "process", "require", "std", "os", "performance", "navigator", "window",
+    "Intl", "setTimeout", "setInterval", "fetch", "crypto", "Buffer", "process", "require", "std",
+    "os", "performance", "navigator", "window",
+]
+# CCF's engine has none of these; libraries count on them.
+OURS = [
+    ("WeakRef", "(() => { const o = { a: 1 }; return new WeakRef(o).deref().a; })()", 1),
+    ("FinalizationRegistry", "typeof new FinalizationRegistry(() => 1).register", "function"),
+    ("TextEncoder", "[...new TextEncoder().encode('h\u00e9')]", [104, 195, 169]),
+    ("TextDecoder", "new TextDecoder().decode(new Uint8Array([104, 195, 169]))", "h\u00e9"),
+    ("URL", "new URL('../c?x=1', 'https://h/a/b/').href", "https://h/a/c?x=1"),
+    ("URLSearchParams", "new URLSearchParams('a=b%20c&a=2').getAll('a')", ["b c", "2"]),
+    ("structuredClone", "structuredClone({ a: [1, new Date(0)] }).a[1].getTime()", 0),
+    ("atob", "atob('aGk=')", "hi"),
+    ("btoa", "btoa('hi')", "aGk="),
 ]
 
 
 def run(t):
     t.expressions(LANGUAGE)
+    for name, expression, expected in OURS:
+        t.js(f"ours: {name}", f"return {expression}", expected)
     for name in ABSENT:
         t.js(f"{name} does not exist", f"return typeof {name}", "undefined")
     t.js("ours: queueMicrotask exists, since jobs are run", "return typeof queueMicrotask", "function")

@@ -1,5 +1,7 @@
 """C.1: policies are tried in order."""
 
+BEARER = 'Bearer realm="JWT bearer token access", error="invalid_token"'
+COSE = 'COSE-SIGN1 realm="Signed request access"'
 REFUSED = "Invalid authentication credentials."
 
 
@@ -34,4 +36,13 @@ def run(t):
             "member_cert")
     t.equal("no policy, no caller", user.get("/app/echo/anybody").json["caller"], None)
     t.equal("no_auth does not look at certificates", admitted(user, "/app/echo"), "no_auth")
+    t.equal("the last policy sets the challenge",
+            [answer.headers.get("www-authenticate") for answer in
+             (t.main.get("/app/echo/jwt"), t.main.post("/app/signed"),
+              t.main.get("/app/echo/jwt_or_user"), t.main.post("/app/signed/or_user"))],
+            [BEARER, COSE, None, None])
+    answer = t.main.get("/app/echo/both")
+    t.equal("all_of is named by its policies, the first that refuses says why",
+            answer.json["error"]["details"],
+            [detail("any_cert+user_cert", "any_cert:No caller certificate")])
     t.equal("401 is no page of the app", t.main.get("/app/echo/user").type, "application/json")

@@ -3,7 +3,7 @@
 const hexOf = (buffer) =>
   [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 
-function shown(value) {
+function show(value) {
   switch (typeof value) {
     case "undefined":
       return { $: "undefined" };
@@ -18,8 +18,8 @@ function shown(value) {
     case "object":
       if (value === null) return null;
       if (value instanceof ArrayBuffer) return { $hex: hexOf(value) };
-      if (Array.isArray(value)) return value.map(shown);
-      return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, shown(v)]));
+      if (Array.isArray(value)) return value.map(show);
+      return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, show(v)]));
     default:
       return value;
   }
@@ -30,7 +30,7 @@ function run(request) {
   const map = ccf.kv[request.headers["x-space"]];
   let value;
   try {
-    value = shown(f(request, map, ccf.strToBuf, ccf.bufToStr, hexOf));
+    value = show(f(request, map, ccf.strToBuf, ccf.bufToStr, hexOf));
   } catch (e) {
     value = { $threw: `${e.name}: ${e.message}` };
   }
@@ -48,4 +48,4 @@ function bare(request) {
   return {};
 }
 
-export { run, respond, bare };
+export { run, respond, bare, show };
