@@ -163,12 +163,32 @@ def node(world):
         "small": interface(http_configuration=small),
         "few": interface(max_open_sessions_soft=1, max_open_sessions_hard=2),
         "node_endorsed": interface(endorsement={"authority": "Node"}),
+        "unsecured": interface(endorsement={"authority": "Unsecured"}),
+        "unsecured_some": interface(
+            endorsement={"authority": "Unsecured"}, accepted_endpoints=["/node/state"]
+        ),
+        "redirecting_there": interface(
+            redirections={
+                "to_backup": {"kind": "StaticAddress", "target": {"address": "backup.example:443"}}
+            }
+        ),
         "redirecting": interface(
             redirections={"to_primary": {"kind": "NodeByRole", "target": {"role": "primary"}},
                           "to_backup": {"kind": "NodeByRole", "target": {"role": "backup"}}}
         ),
     }
     return world.node("node", configuration(interfaces), "--app", bundle, "--open")
+
+
+def patient(world):
+    """A node that signs seldom and keeps few transactions uncommitted."""
+    bundle = world.bundle(endpoints(), MODULES)
+    seldom = configuration(
+        {"main": interface()},
+        consensus={"max_uncommitted_tx_count": 20},
+        ledger_signatures={"tx_count": 100000, "delay": "30s"},
+    )
+    return world.node("patient", seldom, "--app", bundle, "--open")
 
 
 def closed(world):

@@ -1,5 +1,6 @@
 """B.10: HTTP and TLS, to the byte where it matters."""
 
+import http.client
 import json
 import socket
 import ssl
@@ -17,6 +18,7 @@ def run(t):
     limits(t)
     wire(t)
     sessions(t)
+    unsecured(t)
     accept(t)
     tls(t)
     http2(t)
@@ -143,6 +145,23 @@ def sessions(t):
     t.equal("a session that ends makes room", status, 200)
     metrics = node.get("/node/metrics").json["sessions"]["interfaces"]["few"]
     t.equal("caps are in /node/metrics", [metrics["soft_cap"], metrics["hard_cap"]], [1, 2])
+
+
+def unsecured(t):
+    """Plain text is served where an interface asks for it by name."""
+    node = apps.node(t.world)
+
+    def status(interface, path):
+        connection = http.client.HTTPConnection(node.addresses[interface], timeout=20)
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        connection.close()
+        return answer.status
+
+    t.equal("an unsecured interface serves nothing by itself", status("unsecured", "/node/state"),
+            503)
+    t.equal("it serves what it accepts", status("unsecured_some", "/node/state"), 200)
+    t.equal("and nothing else", status("unsecured_some", "/app/nothing"), 503)
 
 
 def accept(t):

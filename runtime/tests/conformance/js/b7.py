@@ -42,6 +42,7 @@ def run(t):
     closed(t)
     interfaces(t)
     committed(t)
+    pending(t)
 
 
 def writes_are_discarded(t):
@@ -111,6 +112,19 @@ def interfaces(t):
     t.equal("a pattern matches whole routes only", some.get("/node/ready/app").plain,
             [503, None, ""])
     t.equal("unknown paths stay unknown", some.get("/app/nope").brief, [404, "ResourceNotFound"])
+
+
+def pending(t):
+    """A node does not gather uncommitted transactions without end."""
+    node = apps.patient(t.world)
+    body = json.dumps({"space": "b7", "key": "k"}).encode()
+    answers = [node.post("/app/tx/write", body) for _ in range(40)]
+    refused = [answer for answer in answers if answer.status != 200]
+    t.equal("writes above the bound on uncommitted ones",
+            {(*answer.brief, answer.headers.get("retry-after"), answer.txid)
+             for answer in refused}, {(503, "TooManyPendingTransactions", "3", None)})
+    t.equal("the bound is the configured one", 10 <= 40 - len(refused) <= 20, True)
+    t.equal("reads are still served", node.get("/app/nothing").status, 200)
 
 
 def committed(t):

@@ -11,6 +11,12 @@ def run(t):
     t.equal("what goes to a backup finds none", redirecting.get("/app/odd/1").error,
             [503, "BackupNotFound", "Request should be redirected to backup, but receiving node "
              "does not know current backup address"])
+    answer = node.client(None, "redirecting_there").get("/app/odd/a%20b?c=%20d")
+    t.equal("to a backup at a fixed address",
+            [answer.status, answer.headers.get("location"), answer.body],
+            [307, "https://backup.example:443/app/odd/a%20b?c=%20d", b""])
+    t.equal("only what goes to a backup", node.client(None, "redirecting_there")
+            .get("/app/nothing").status, 200)
     t.equal("an interface without redirections serves both", node.get("/app/odd/1").json,
             {"name": "one", "params": {"a": "1"}})
     answer = node.ask("HEAD", "/node/primary")
