@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import json
+import threading
 
 import apps
 from kit import buffer
@@ -39,6 +40,7 @@ def run(t):
     t.equal("401 carries none", t.main.get("/app/echo/user").txid, None)
     writes_are_discarded(t)
     conflicts(t)
+    always_conflicting(t)
     closed(t)
     interfaces(t)
     committed(t)
@@ -86,6 +88,39 @@ def conflicts(t):
         else:
             t.js(f"no entry is written twice, by {how}", "return m.size", each * clients,
                  space=space)
+
+
+def always_conflicting(t):
+    """A handler that others overtake every time is run thirty times and then given up."""
+    space = "b7.always"
+    ended = threading.Event()
+
+    def overtake():
+        client = t.main.new_client()
+        body = json.dumps({"space": space, "how": "get", "spin": 0}).encode()
+        while not ended.is_set():
+            client.post("/app/tx/add", body)
+        client.close()
+
+    others = [threading.Thread(target=overtake) for _ in range(4)]
+    for other in others:
+        other.start()
+    # Slower than the others by far, on any machine: as slow as it has to be.
+    spin, answer = 200_000, None
+    while answer is None or (answer.status == 200 and spin < 5_000_000):
+        body = json.dumps({"space": space, "how": "get", "spin": spin}).encode()
+        answer = t.main.new_client().post("/app/tx/add", body)
+        spin *= 2
+    ended.set()
+    for other in others:
+        other.join()
+    t.equal("a handler that always conflicts",
+            [*answer.error, answer.headers.get("retry-after"), answer.txid],
+            [503, "TransactionCommitAttemptsExceedLimit",
+             "Transaction continued to conflict after 30 attempts. Retry later.", "3", None])
+    rows = t.main.get("/app/metrics", accept="application/json").json["metrics"]
+    row = [row for row in rows if row["path"] == "/app/tx/add"][0]
+    t.equal("ours: the metrics count its runs", row["retries"] >= 30, True)
 
 
 def closed(t):
