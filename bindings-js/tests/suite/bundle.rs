@@ -60,6 +60,51 @@ export function processTransaction(request) {
 }
 "#;
 
+/// The other listing, likewise; the platform's evidence is the test's.
+const SIGNING: &str = r#"
+const { privateKey, publicKey } = ccf.crypto.generateEddsaKeyPair("curve25519");
+ccf.getAttestation = () => "evidence";
+function processData(data) { return data.n + 1; }
+export function verify(request) {
+    const { n, signature } = request.data;
+    return { body: [ccf.crypto.verify({ n }, publicKey, signature),
+        ccf.crypto.verify({ n: n + 1 }, publicKey, signature)] };
+}
+
+// Example CCF JavaScript application structure
+export function handleRequest(request) {
+    // Access to CCF KV store
+    const store = ccf.kv["app_data"];
+    
+    // Cryptographic operations within TEE
+    const signature = ccf.crypto.sign(request.data, privateKey);
+    
+    // Network operations with attestation
+    return {
+        statusCode: 200,
+        body: {
+            result: processData(request.data),
+            signature: signature,
+            attestation: ccf.getAttestation()
+        }
+    };
+}
+"#;
+
+#[test]
+fn the_signing_handler_runs_as_written() {
+    let mut endpoints = vec![endpoint("/app.js", "handleRequest"), endpoint("/app.js", "verify")];
+    for endpoint in &mut endpoints {
+        // One key for both.
+        endpoint.options.interpreter_reuse_key = Some("k".to_owned());
+    }
+    let mut app = App::new(&[("/app.js", SIGNING)], endpoints, shown());
+    let answer = app.call_with("handleRequest", &request(br#"{"n": 6}"#)).json();
+    assert_eq!((&answer["result"], &answer["attestation"]), (&json!(7), &json!("evidence")));
+    let body = json!({ "n": 6, "signature": answer["signature"] }).to_string();
+    assert_eq!(app.call_with("verify", &request(body.as_bytes())).json(), json!([true, false]));
+}
+
 #[test]
 fn the_programmable_transaction_runs_as_written() {
     let mut app = App::of(LISTING, &["processTransaction"]);
