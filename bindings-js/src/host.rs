@@ -7,7 +7,10 @@ use core::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use affiant::{Call, HistoricalCache, HistoricalNamespace, HistoricalState, Mode};
+use affiant::{
+    Attestation, Call, GovEffects, HistoricalCache, HistoricalNamespace, HistoricalState, Mode,
+    RuntimeOptions,
+};
 use affiant_kv::{Store, Tx};
 use bytes::Bytes;
 
@@ -16,6 +19,23 @@ use crate::log::LogSink;
 use crate::program::Program;
 use crate::surface::{Builtins, Entropy, MapTable, StateTable};
 
+/// What runs, which decides what it sees and may do (reference A.2, D.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Context {
+    /// A handler of an app.
+    Application(Mode),
+    /// `validate`, `resolve` or a ballot.
+    PreApproval,
+    /// `apply`.
+    Apply,
+}
+
+impl Context {
+    pub(crate) fn is_application(self) -> bool {
+        matches!(self, Self::Application(_))
+    }
+}
+
 /// What native functions find behind the interpreter they are called from.
 pub(crate) struct Host {
     pub(crate) program: Arc<Program>,
@@ -23,7 +43,12 @@ pub(crate) struct Host {
     /// The transaction of the running request; `None` outside of one.
     pub(crate) tx: RefCell<Option<Tx>>,
     pub(crate) store: RefCell<Option<Arc<Store>>>,
-    pub(crate) mode: Cell<Mode>,
+    pub(crate) context: Cell<Context>,
+    /// What `apply` may ask of the node.
+    pub(crate) effects: RefCell<Option<Arc<dyn GovEffects>>>,
+    pub(crate) attestation: RefCell<Attestation>,
+    /// It was made by a native function of another interpreter, which waits for it.
+    pub(crate) nested: Cell<bool>,
     /// Past transactions, and where this app's handles of them are.
     pub(crate) historical: RefCell<Option<(Arc<HistoricalCache>, HistoricalNamespace)>>,
     /// The past transaction that the request names.
@@ -77,7 +102,10 @@ impl Host {
             log,
             tx: RefCell::default(),
             store: RefCell::default(),
-            mode: Cell::default(),
+            context: Cell::new(Context::Application(Mode::default())),
+            effects: RefCell::default(),
+            attestation: RefCell::default(),
+            nested: Cell::default(),
             historical: RefCell::default(),
             historical_state: RefCell::default(),
             historical_shown: Cell::default(),
@@ -150,6 +178,14 @@ impl Host {
         engine::arm(now, limit);
     }
 
+    /// Goes on with the clock after another interpreter had one on this thread.
+    pub(crate) fn rearm(&self) {
+        match self.clock.get() {
+            Some((start, limit)) => engine::arm(start, limit),
+            None => engine::disarm(),
+        }
+    }
+
     /// Stops the clock.
     pub(crate) fn disarm(&self) {
         engine::disarm();
@@ -171,6 +207,12 @@ impl Host {
     /// How long the script has been running.
     pub(crate) fn elapsed(&self) -> Duration {
         self.clock.get().map_or(Duration::ZERO, |(start, _)| start.elapsed())
+    }
+
+    /// How long it may still run; where nothing limits it, the default.
+    pub(crate) fn remaining(&self) -> Duration {
+        let limit = Duration::from_millis(RuntimeOptions::default().max_execution_time_ms);
+        self.clock.get().map_or(limit, |(start, limit)| limit.saturating_sub(start.elapsed()))
     }
 
     /// Whether the script is to stop; polled by the engine.

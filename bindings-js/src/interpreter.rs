@@ -12,11 +12,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use affiant::{AppError, Call, Endpoint, Response, RuntimeOptions};
+use affiant::{AppError, Call, Endpoint, Mode, Response, RuntimeOptions};
 
 use crate::engine::{Engine, ErrorKind, Function, Promised, Scope, Script, Value};
 use crate::exception;
-use crate::host::Host;
+use crate::host::{Context, Host};
 use crate::limits::{HEAP_BYTES_MAX, MAP_NAME_COUNT_MAX, STACK_BYTES_MAX};
 use affiant::log::Level;
 
@@ -74,7 +74,8 @@ impl Interpreter {
     ) -> Result<Self, AppError> {
         let mut engine = Engine::new(Host::new(program, log)).map_err(AppError::internal)?;
         let installed = engine.enter(|scope| {
-            surface::install(scope).map_err(|thrown| exception::describe(scope, thrown).reason)
+            surface::install(scope, Context::Application(Mode::default()))
+                .map_err(|thrown| exception::describe(scope, thrown).reason)
         });
         installed.map_err(|reason| {
             AppError::internal(format!("could not set up an interpreter: {reason}"))
@@ -121,7 +122,8 @@ impl Interpreter {
         let mut content_type = host.content_type.borrow_mut();
         content_type.clear();
         content_type.push_str(call.request.header("content-type").unwrap_or_default());
-        host.mode.set(call.endpoint.options.mode);
+        host.context.set(Context::Application(call.endpoint.options.mode));
+        *host.attestation.borrow_mut() = call.attestation.clone();
         host.begin_historical(call);
         host.apply_writes.set(call.apply_writes);
     }
@@ -166,15 +168,6 @@ impl Interpreter {
             && self.engine.heap().in_use() > self.base_bytes.saturating_add(room)
     }
 
-    fn limit(&mut self, options: &RuntimeOptions) {
-        let heap = options.max_heap_bytes.min(HEAP_BYTES_MAX);
-        // To the engine zero means no limit.
-        let stack = options.max_stack_bytes.clamp(1, STACK_BYTES_MAX);
-        self.engine.heap().limit_growth(usize::try_from(heap).unwrap_or(usize::MAX));
-        self.engine.limit_stack(usize::try_from(stack).unwrap_or(usize::MAX));
-        self.engine.host().arm(Duration::from_millis(options.max_execution_time_ms));
-    }
-
     /// Evaluates the module if that is due and finds the handler.
     fn prepare(
         &mut self,
@@ -189,15 +182,7 @@ impl Interpreter {
             return Ok(handler);
         }
         // CCF has no limits here; ours are never lower than the defaults.
-        let defaults = RuntimeOptions::default();
-        self.limit(&RuntimeOptions {
-            max_heap_bytes: options.max_heap_bytes.max(defaults.max_heap_bytes),
-            max_stack_bytes: options.max_stack_bytes.max(defaults.max_stack_bytes),
-            max_execution_time_ms: options
-                .max_execution_time_ms
-                .max(defaults.max_execution_time_ms),
-            ..options.clone()
-        });
+        limit(&mut self.engine, &options.no_lower_than(&RuntimeOptions::default()));
         if self.policy == Policy::Fresh {
             self.engine.heap().build();
         }
@@ -227,7 +212,7 @@ impl Interpreter {
         options: &RuntimeOptions,
     ) -> Result<Response, AppError> {
         self.engine.heap().settle();
-        self.limit(options);
+        limit(&mut self.engine, options);
         let parts = RequestParts { request: call.request };
         self.engine.enter(|scope| {
             let host = scope.host();
@@ -254,6 +239,16 @@ impl Interpreter {
             })
         })
     }
+}
+
+/// Limits what scripts may use from now on, and starts the clock.
+pub(crate) fn limit(engine: &mut Engine, options: &RuntimeOptions) {
+    let heap = options.max_heap_bytes.min(HEAP_BYTES_MAX);
+    // To the engine zero means no limit.
+    let stack = options.max_stack_bytes.clamp(1, STACK_BYTES_MAX);
+    engine.heap().limit_growth(usize::try_from(heap).unwrap_or(usize::MAX));
+    engine.limit_stack(usize::try_from(stack).unwrap_or(usize::MAX));
+    engine.host().arm(Duration::from_millis(options.max_execution_time_ms));
 }
 
 /// Evaluates `module` and pins the handlers of its endpoints; only the wanted one has to exist.
@@ -285,7 +280,7 @@ fn find_handlers(
     Ok(found)
 }
 
-/// Calls the handler and lets what it promised happen.
+/// Calls the handler.
 fn invoke<'js>(
     scope: Scope<'js>,
     handler: Function,
@@ -294,6 +289,11 @@ fn invoke<'js>(
     let request = surface::build_request(scope, parts)?;
     let handler = scope.pinned(handler);
     let returned = scope.call(&handler, &[&request])?;
+    settle(scope, returned)
+}
+
+/// Lets what a function promised happen.
+pub(crate) fn settle<'js>(scope: Scope<'js>, returned: Value<'js>) -> Script<Value<'js>> {
     scope.run_jobs();
     if scope.host().expired() {
         return Err(scope.throw(ErrorKind::Internal, "interrupted"));

@@ -8,6 +8,9 @@ pub(crate) const HEAP_SPARE_CHUNK_COUNT_MAX: usize = 4;
 pub(crate) const GARBAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Stack of one handler whatever the options say, in bytes: the host's threads have 2 MiB.
 pub(crate) const STACK_BYTES_MAX: u64 = 1024 * 1024;
+/// Stack of what a native function runs in an interpreter of its own, in bytes: it comes on top of the
+/// caller's.
+pub(crate) const NESTED_STACK_BYTES_MAX: u64 = 256 * 1024;
 /// Heap of one handler whatever the options say, in bytes.
 pub(crate) const HEAP_BYTES_MAX: u64 = 4 * 1024 * 1024 * 1024;
 /// Pristine interpreters per worker (one per module that endpoints name); the least recently used

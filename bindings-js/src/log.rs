@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use affiant::log::{Level, write};
 
-/// Takes one line: its level, its tag (`app` for what the app says, `js` for what the engine says)
+/// Takes one line: its level, its tag (`app` for what the app says, `gov`
+/// for what constitutions and ballots say, `js` for what the engine says)
 /// and its text. Called on the thread that runs the handler. `console.log` and `console.info` are
 /// [`Level::Info`], `console.warn` is [`Level::Fail`], `console.error` is [`Level::Fatal`].
 pub type LogSink = Arc<dyn Fn(Level, &'static str, &str) + Send + Sync>;

@@ -12,7 +12,7 @@ use affiant::{AppBundle, Endpoint};
 use crate::engine::Engine;
 use crate::exception::Exception;
 use crate::host::Host;
-use crate::limits::EXCERPT_CHARS_MAX;
+use crate::limits::{EXCERPT_CHARS_MAX, NESTED_STACK_BYTES_MAX};
 use crate::log::LogSink;
 use crate::source_map::SourceMap;
 use crate::surface::web;
@@ -155,6 +155,25 @@ fn broken(place: &str, name: &str, source: &str, exception: &Exception) -> Strin
     let excerpt: String = text.chars().take(EXCERPT_CHARS_MAX).collect();
     let more = if excerpt.len() < text.len() { "..." } else { "" };
     format!("{place}:{number}: {}\n    {number} | {excerpt}{more}", exception.reason)
+}
+
+/// Compiles modules for the sake of their faults only; called by a script, so the stack is short.
+///
+/// # Errors
+/// Which module does not compile, and why.
+pub(crate) fn find_fault(
+    modules: impl Iterator<Item = (String, String)>,
+    log: &LogSink,
+) -> Result<(), String> {
+    let modules = modules.map(|(name, source)| (canonical(&name), Module::Source(source)));
+    let sources = Arc::new(Program { modules: modules.collect(), ..Program::default() });
+    let mut engine = Engine::new(Host::new(sources.clone(), log.clone()))?;
+    engine.limit_stack(usize::try_from(NESTED_STACK_BYTES_MAX).unwrap_or(usize::MAX));
+    for (name, module) in &sources.modules {
+        let Module::Source(source) = module else { continue };
+        engine.compile(name, source).map_err(|exception| broken(name, name, source, &exception))?;
+    }
+    Ok(())
 }
 
 /// A module name with its leading slash.

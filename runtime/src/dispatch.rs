@@ -21,12 +21,14 @@ use tokio::sync::oneshot;
 
 use crate::admin::BuiltInCall;
 use crate::application::{Application, Entry, Handler};
+use crate::attestation::Attestation;
 use crate::auth::{AuthRequest, Peer};
 use crate::clock::unix_seconds;
 use crate::endpoint::{Mode, Respond};
 use crate::executor::Executors;
 use crate::frontend::{AppError, Call};
 use crate::gate::Gate;
+use crate::governance::Governance;
 use crate::historical::HistoricalNamespace;
 use crate::http::outbox;
 use crate::jwt::RefreshCounters;
@@ -52,6 +54,9 @@ pub(crate) struct Host {
     pub(crate) node: Arc<Node>,
     pub(crate) application: ArcSwap<Application>,
     pub(crate) executors: Executors,
+    pub(crate) attestation: Attestation,
+    /// Where constitutions can be run.
+    pub(crate) governance: Option<Governance>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) jwt_refresh: Arc<RefreshCounters>,
     /// A service that was open once stays so while the node runs.
@@ -337,6 +342,7 @@ impl Host {
                     request,
                     tx,
                     store: self.node.store(),
+                    attestation: self.attestation.clone(),
                     apply_writes: None,
                     historical: Some(self.node.historical()),
                     namespace: HistoricalNamespace {

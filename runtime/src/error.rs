@@ -88,6 +88,13 @@ pub enum RuntimeError {
     },
     /// The application cannot be used.
     Application(BundleError),
+    /// A proposal cannot be applied.
+    Proposal {
+        /// What the constitution says of it.
+        reason: String,
+        /// Where its script threw, a frame a line.
+        trace: Option<String>,
+    },
     /// Something that this version does not do.
     Unsupported {
         /// What was asked for.
@@ -154,6 +161,7 @@ impl fmt::Display for RuntimeError {
             Self::Key(error) => write!(f, "key operation failed: {error}"),
             Self::Host { reason } => f.write_str(reason),
             Self::Application(error) => write!(f, "{error}"),
+            Self::Proposal { reason, .. } => f.write_str(reason),
             Self::Unsupported { what } => write!(f, "This version does not support {what}"),
             Self::Stopped { reason } => write!(f, "the node accepts nothing more: {reason}"),
         }

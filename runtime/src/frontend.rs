@@ -14,6 +14,7 @@ use std::time::Duration;
 use affiant_kv::{KvError, Store, Tx};
 use serde_json::Value as Json;
 
+use crate::attestation::Attestation;
 use crate::endpoint::Endpoint;
 use crate::historical::{
     HistoricalCache, HistoricalError, HistoricalNamespace, HistoricalState, HistoricalStates,
@@ -66,6 +67,8 @@ pub struct Call<'a> {
     pub tx: &'a mut Tx,
     /// Consensus queries: committed, status, view of a seqno.
     pub store: &'a Arc<Store>,
+    /// What the platform offers to handlers.
+    pub attestation: Attestation,
     /// Set by the handler: keep (or drop) the writes whatever the status
     /// (`ccf.rpc.setApplyWrites`). Survives an exception, as in CCF.
     pub apply_writes: Option<bool>,
@@ -92,6 +95,7 @@ impl<'a> Call<'a> {
             request,
             tx,
             store,
+            attestation: Attestation::default(),
             apply_writes: None,
             historical: None,
             namespace: HistoricalNamespace::HOST,

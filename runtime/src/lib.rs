@@ -3,6 +3,7 @@
 
 mod admin;
 mod application;
+mod attestation;
 mod auth;
 mod bundle;
 mod clock;
@@ -16,6 +17,7 @@ mod executor;
 mod frontend;
 mod gate;
 mod genesis;
+mod governance;
 mod historical;
 mod http;
 pub mod jwt;
@@ -36,6 +38,10 @@ mod tls;
 mod workers;
 
 pub use affiant_kv::{KvError, MapName, Tx};
+pub use attestation::{
+    Attestation, AttestationProvider, AttestationVerifier, SnpEvidence, SnpFlags, SnpPlatformInfo,
+    SnpPolicy, SnpReport, UvmEndorsements, VerifiedSnp,
+};
 pub use auth::{
     AnyCert, AuthError, AuthPolicy, AuthRequest, Jwt, MemberCert, NoAuth, Peer, PeerCertificate,
     UserCert, UserCoseSign1,
@@ -50,6 +56,11 @@ pub use endpoint::{AuthnPolicy, Endpoint, EndpointOptions, Mode, Redirection, Re
 pub use error::{RuntimeError, RuntimeResult};
 pub use frontend::{AppError, Call, Frontend, FrontendWorker};
 pub use genesis::{CREATE_TXID, NewMember, add_member, set_member_active, set_user, store_bundle};
+pub use governance::{
+    Ballot, Constitution, DEFAULT_CONSTITUTION, GovEffects, Governance, GovernanceCall,
+    NodeEffects, Resolution, SANDBOX_RESOLVE, ScriptFailure, Validation, Vote,
+    constitution_fragments, proposal_id,
+};
 pub use historical::{
     HistoricalCache, HistoricalError, HistoricalNamespace, HistoricalState, HistoricalStates,
 };

@@ -27,6 +27,7 @@ use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
 use crate::application::Application;
+use crate::attestation::{Attestation, AttestationProvider, AttestationVerifier};
 use crate::auth::{AuthPolicy, Peer, PolicyTable};
 use crate::config::Endorsement;
 use crate::dispatch::{Host, Session};
@@ -34,6 +35,7 @@ use crate::endpoint::EndpointOptions;
 use crate::error::{RuntimeError, RuntimeResult};
 use crate::executor::Executors;
 use crate::frontend::{AppError, Call, Frontend};
+use crate::governance::{Constitution, Governance};
 use crate::http::{Bound, Identities, Listener, Prepared, Protocols, Server};
 use crate::jwt::Refresher;
 use crate::limits::EXECUTOR_THREADS_DEFAULT;
@@ -55,6 +57,8 @@ pub struct RuntimeBuilder {
     native: NativeFrontend,
     listeners: Vec<Listener>,
     policies: PolicyTable,
+    attestation: Attestation,
+    constitution: Option<Arc<dyn Constitution>>,
     http_threads: usize,
     executor_threads: usize,
 }
@@ -117,6 +121,27 @@ impl RuntimeBuilder {
         self
     }
 
+    /// Lets handlers and constitutions have evidence of the platform under this node.
+    #[must_use]
+    pub fn attestation_provider(mut self, provider: Arc<dyn AttestationProvider>) -> Self {
+        self.attestation.provider = Some(provider);
+        self
+    }
+
+    /// Lets handlers and constitutions check evidence of other platforms.
+    #[must_use]
+    pub fn attestation_verifier(mut self, verifier: Arc<dyn AttestationVerifier>) -> Self {
+        self.attestation.verifier = Some(verifier);
+        self
+    }
+
+    /// Governs the service by the constitution in its tables, run by `constitution`.
+    #[must_use]
+    pub fn constitution(mut self, constitution: Arc<dyn Constitution>) -> Self {
+        self.constitution = Some(constitution);
+        self
+    }
+
     /// Number of threads that serve connections; by default the machine's number of processors.
     #[must_use]
     pub fn http_threads(mut self, count: usize) -> Self {
@@ -161,10 +186,16 @@ impl RuntimeBuilder {
         let executors = Executors::start(self.executor_threads.max(1)).map_err(|error| {
             RuntimeError::Host { reason: format!("executor threads could not be started: {error}") }
         })?;
+        let attestation = self.attestation;
+        let governance = self
+            .constitution
+            .map(|constitution| Governance::new(node.clone(), constitution, attestation.clone()));
         let host = Arc::new(Host {
             node: node.clone(),
             application: ArcSwap::from_pointee(application),
             executors,
+            attestation,
+            governance,
             metrics,
             jwt_refresh: Arc::default(),
             open: AtomicBool::new(false),
@@ -173,8 +204,8 @@ impl RuntimeBuilder {
             .map_err(|error| RuntimeError::Host {
                 reason: format!("the thread that fetches keys could not be started: {error}"),
             })?;
-        let server = match prepared {
-            None => None,
+        let (server, identity) = match prepared {
+            None => (None, None),
             Some(prepared) => {
                 let tls = node.tls_identity()?;
                 let identity = |certificate_pem: &str| {
@@ -190,10 +221,10 @@ impl RuntimeBuilder {
                 for Bound { settings, address, .. } in &server.bound {
                     log_info!("http", "Interface {} listens on {address}", settings.name);
                 }
-                Some(server)
+                (Some(server), Some(identities.service))
             }
         };
-        Ok(Runtime { server, refresher, host, policies: self.policies, native })
+        Ok(Runtime { server, identity, refresher, host, policies: self.policies, native })
     }
 }
 
@@ -202,6 +233,8 @@ pub struct Runtime {
     // Dropped first: no request comes after the node has gone.
     server: Option<Server>,
     refresher: Refresher,
+    /// What listeners show that speak for the service.
+    identity: Option<Arc<ServerIdentity>>,
     host: Arc<Host>,
     policies: PolicyTable,
     native: Option<Arc<dyn Frontend>>,
@@ -218,6 +251,8 @@ impl Runtime {
             native: NativeFrontend::default(),
             listeners: Vec::new(),
             policies: PolicyTable::default(),
+            attestation: Attestation::default(),
+            constitution: None,
             http_threads: std::thread::available_parallelism().map_or(1, usize::from),
             executor_threads: EXECUTOR_THREADS_DEFAULT,
         }
@@ -227,6 +262,12 @@ impl Runtime {
     #[must_use]
     pub fn node(&self) -> &Arc<Node> {
         &self.host.node
+    }
+
+    /// What judges and applies proposals, if the runtime was given a language for constitutions.
+    #[must_use]
+    pub fn governance(&self) -> Option<&Governance> {
+        self.host.governance.as_ref()
     }
 
     /// The bound addresses, in the order of the listeners.
@@ -245,6 +286,19 @@ impl Runtime {
         let application = Application::new(frontends, &self.policies, &self.host.metrics)?;
         self.host.application.store(Arc::new(application));
         Ok(())
+    }
+
+    /// Shows new connections the node's certificate that is in the tables, where governance may have
+    /// renewed it. Returns whether it is another one than before.
+    ///
+    /// # Errors
+    /// The certificate is not of the node's key; the one before is shown on.
+    pub fn refresh_certificate(&self) -> RuntimeResult<bool> {
+        let Some(identity) = &self.identity else { return Ok(false) };
+        let tls = self.host.node.tls_identity()?;
+        identity
+            .replace(&tls.node_certificate_pem, &tls.key_pkcs8)
+            .map_err(|error| RuntimeError::Host { reason: error.to_string() })
     }
 
     /// Serves one request on this thread as if it had come over a connection of `peer`, and waits for

@@ -71,6 +71,17 @@ impl ServerIdentity {
     pub(crate) fn new(chain_pem: &str, key_pkcs8_der: &[u8]) -> Result<Self, TlsError> {
         Ok(Self(ArcSwap::from_pointee(certified(chain_pem, key_pkcs8_der)?)))
     }
+
+    /// Shows another certificate of the same key from the next handshake on; returns whether it was
+    /// another one.
+    pub(crate) fn replace(&self, chain_pem: &str, key_pkcs8_der: &[u8]) -> Result<bool, TlsError> {
+        let new = certified(chain_pem, key_pkcs8_der)?;
+        let changed = self.0.load().cert != new.cert;
+        if changed {
+            self.0.store(Arc::new(new));
+        }
+        Ok(changed)
+    }
 }
 
 fn certified(chain_pem: &str, key_pkcs8_der: &[u8]) -> Result<CertifiedKey, TlsError> {

@@ -520,6 +520,33 @@ impl<'js> Scope<'js> {
         unsafe { self.checked(self.stoppable(|| qjs::JS_EvalFunction(ctx, script))?) }
     }
 
+    /// Compiles, links and runs a source as a module of that name, and returns its namespace.
+    pub(crate) fn evaluate(self, name: &str, source: &str) -> Script<Value<'js>> {
+        let module = compile_module(self, name, source)?;
+        // SAFETY: a compiled module; the context's list of modules holds its own reference, so the
+        // definition stays where it is.
+        let definition = unsafe { qjs::JS_VALUE_GET_PTR(module.raw) }.cast::<qjs::JSModuleDef>();
+        let (ctx, module) = (self.raw(), module.into_raw());
+        // SAFETY: a compiled module, whose reference the engine takes over.
+        let promise =
+            unsafe { self.checked(self.stoppable(|| qjs::JS_EvalFunction(ctx, module))?) }?;
+        self.run_jobs();
+        match self.promise(&promise) {
+            // SAFETY: the module is linked and has been run.
+            Promised::Fulfilled(_) => unsafe {
+                self.checked(qjs::JS_GetModuleNamespace(ctx, definition))
+            },
+            Promised::Rejected(reason) => Err(self.throw_value(reason)),
+            Promised::Pending if self.host().expired() => {
+                Err(self.throw(ErrorKind::Internal, "interrupted"))
+            }
+            Promised::Pending => Err(self.throw(
+                ErrorKind::Plain,
+                &format!("Module '{name}' awaits something that never happens"),
+            )),
+        }
+    }
+
     /// Keeps a function for later stays.
     pub(crate) fn pin(self, function: Value<'js>) -> Function {
         let mut pinned = self.host().pinned.borrow_mut();

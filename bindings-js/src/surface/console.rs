@@ -1,4 +1,5 @@
-//! `console` (reference A.11): four functions, lines tagged `app`.
+//! `console` (reference A.11): four functions, lines tagged `app`, or `gov` in
+//! constitutions and ballots.
 
 use affiant::log::Level;
 
@@ -39,6 +40,7 @@ fn line<'js>(scope: Scope<'js>, args: &Args<'js>, level: Level) -> Script<Value<
             text.push_str(&scope.text(&value)?);
         }
     }
-    (scope.host().log)(level, "app", &text);
+    let tag = if scope.host().context.get().is_application() { "app" } else { "gov" };
+    (scope.host().log)(level, tag, &text);
     Ok(scope.undefined())
 }

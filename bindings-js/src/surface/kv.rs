@@ -20,6 +20,7 @@ use affiant_kv::{Category, Key, MapName, Tx, Value as Bytes};
 use super::converters::NOT_A_BUFFER;
 use super::{KV, function};
 use crate::engine::{Args, Arity, ErrorKind, Native, Scope, Script, Value};
+use crate::host::Context;
 
 /// Methods of map handles; [`install`] makes `size` an accessor.
 pub(super) static NATIVES: &[Native] = &[
@@ -73,14 +74,29 @@ impl MapTable {
 enum Access {
     ReadWrite,
     ReadOnly,
+    WriteOnly,
     Nothing,
 }
 
-fn access(mode: Mode, map: &MapName) -> Access {
-    match (map.category(), map.is_public(), mode) {
-        (Category::Application, _, Mode::ReadWrite) => Access::ReadWrite,
-        (Category::Application, ..) | (_, true, _) => Access::ReadOnly,
-        _ => Access::Nothing,
+fn access(context: Context, map: &MapName) -> Access {
+    use Category::{Application, Governance, Internal};
+    match (map.category(), map.is_public(), context) {
+        (Governance, true, Context::Apply) => Access::ReadWrite,
+        (Governance | Internal, true, _) => Access::ReadOnly,
+        (Application, _, Context::Application(Mode::ReadWrite)) => Access::ReadWrite,
+        (Application, _, Context::Application(_)) => Access::ReadOnly,
+        (Application, true, Context::Apply) => Access::WriteOnly,
+        (Governance | Internal, false, _) | (Application, ..) => Access::Nothing,
+    }
+}
+
+/// What a context is called in errors.
+const fn phrase(context: Context) -> &'static str {
+    match context {
+        Context::Application(Mode::ReadWrite) => "application",
+        Context::Application(_) => "read-only application",
+        Context::PreApproval => "read-only governance",
+        Context::Apply => "read-write governance",
     }
 }
 
@@ -141,8 +157,8 @@ fn table_of<'js>(scope: Scope<'js>, this: &Value<'js>, method: &str, write: bool
     let position = (number & ((1 << MAP_BITS) - 1)).checked_sub(1).ok_or_else(unknown)?;
     let known = scope.host().maps.borrow().names.get(position as usize).cloned();
     let map = known.ok_or_else(unknown)?;
-    let mode = scope.host().mode.get();
-    let access = access(mode, &map);
+    let context = scope.host().context.get();
+    let access = access(context, &map);
     let source = match number >> MAP_BITS {
         0 => Source::Live,
         state => {
@@ -162,10 +178,12 @@ fn table_of<'js>(scope: Scope<'js>, this: &Value<'js>, method: &str, write: bool
         }
         Access::ReadWrite => return Ok(Table { map, source }),
         Access::ReadOnly if !write => return Ok(Table { map, source }),
+        Access::WriteOnly if write => return Ok(Table { map, source }),
         Access::ReadOnly => "read-only",
+        Access::WriteOnly => "write-only",
         Access::Nothing => "inaccessible",
     };
-    let context = if mode == Mode::ReadWrite { "application" } else { "read-only application" };
+    let context = phrase(context);
     Err(scope.throw_type(&format!(
         "Cannot call \"{method}\" on table named {map}. This table is {word} in current ({context}) \
          execution context. See {RESTRICTIONS_URL} for more detail."

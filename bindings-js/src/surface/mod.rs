@@ -1,19 +1,21 @@
 //! What scripts see: the global object `ccf`, `console`, and the two built-ins that reach outside
-//! (`Math.random`, `Date`). Reference A.1 to A.6 and A.11.
+//! (`Math.random`, `Date`). Reference A.1 to A.11.
 //!
 //! Every native function is an entry of a static table; JavaScript function objects refer to it by
 //! number, so that nothing inside an interpreter points at anything that could go away. All are
 //! installed before any module is evaluated: `@microsoft/ccf-app` dereferences them at its top
-//! level, those that do not exist yet included ([`planned`]).
+//! level.
 
+mod attestation;
 mod builtins;
 mod consensus;
 mod console;
 mod converters;
 mod crypto;
+mod effects;
+mod gov;
 mod historical;
 mod kv;
-mod planned;
 mod request;
 mod rpc;
 pub(crate) mod web;
@@ -24,9 +26,10 @@ pub(crate) use kv::{MapTable, map_handle};
 pub(crate) use request::{RequestParts, build as build_request};
 
 use crate::engine::{Native, Scope, Script, Value};
+use crate::host::Context;
 
 /// The tables; a native's number is its table's position times [`TABLE_SIZE`] plus its own.
-static TABLES: [&[Native]; 14] = [
+static TABLES: [&[Native]; 17] = [
     converters::NATIVES,
     kv::NATIVES,
     rpc::NATIVES,
@@ -35,12 +38,15 @@ static TABLES: [&[Native]; 14] = [
     console::NATIVES,
     builtins::NATIVES,
     request::NATIVES,
-    planned::CCF,
+    attestation::CCF,
     historical::NATIVES,
-    planned::GOV,
-    planned::SNP,
+    gov::NATIVES,
+    attestation::SNP,
     web::NATIVES,
     web::LAZY,
+    effects::NODE,
+    effects::NETWORK,
+    effects::CCF,
 ];
 
 const CONVERTERS: usize = 0;
@@ -51,12 +57,15 @@ const CRYPTO: usize = 4;
 const CONSOLE: usize = 5;
 const BUILTINS: usize = 6;
 const REQUEST: usize = 7;
-const PLANNED_CCF: usize = 8;
+const ATTESTATION: usize = 8;
 const HISTORICAL: usize = 9;
-const PLANNED_GOV: usize = 10;
-const PLANNED_SNP: usize = 11;
+const GOV: usize = 10;
+const SNP: usize = 11;
 const WEB: usize = 12;
 const WEB_LAZY: usize = 13;
+const NODE: usize = 14;
+const NETWORK: usize = 15;
+const EFFECTS: usize = 16;
 
 /// No table is longer.
 const TABLE_SIZE: usize = 64;
@@ -88,20 +97,30 @@ fn namespace<'js>(scope: Scope<'js>, tables: &[usize]) -> Script<Value<'js>> {
     Ok(object)
 }
 
-/// Installs everything.
-pub(crate) fn install(scope: Scope<'_>) -> Script<()> {
+/// Installs what a context sees (reference A.2).
+pub(crate) fn install(scope: Scope<'_>, context: Context) -> Script<()> {
     let global = scope.global();
     scope.set(&global, c"console", namespace(scope, &[CONSOLE])?)?;
     builtins::install(scope, &global)?;
     request::install(scope)?;
-    web::install(scope, &global)?;
 
-    let ccf = namespace(scope, &[CONVERTERS, PLANNED_CCF])?;
+    let ccf = namespace(scope, &[CONVERTERS, ATTESTATION])?;
     scope.set(&ccf, c"kv", kv::install(scope)?)?;
-    scope.set(&ccf, c"rpc", namespace(scope, &[RPC])?)?;
-    scope.set(&ccf, c"consensus", namespace(scope, &[CONSENSUS])?)?;
-    historical::install(scope, &ccf)?;
-    scope.set(&ccf, c"gov", planned::gov(scope)?)?;
+    scope.set(&ccf, c"gov", namespace(scope, &[GOV])?)?;
+    match context {
+        Context::Application(_) => {
+            web::install(scope, &global)?;
+            scope.set(&ccf, c"rpc", namespace(scope, &[RPC])?)?;
+            scope.set(&ccf, c"consensus", namespace(scope, &[CONSENSUS])?)?;
+            historical::install(scope, &ccf)?;
+        }
+        Context::PreApproval => {}
+        Context::Apply => {
+            install_table(scope, &ccf, EFFECTS)?;
+            scope.set(&ccf, c"node", namespace(scope, &[NODE])?)?;
+            scope.set(&ccf, c"network", namespace(scope, &[NETWORK])?)?;
+        }
+    }
     let crypto = namespace(scope, &[CRYPTO])?;
     // 1.x and 2.x apps find these directly under `ccf`.
     for name in crypto::DEPRECATED_ALIASES {
@@ -109,5 +128,5 @@ pub(crate) fn install(scope: Scope<'_>) -> Script<()> {
     }
     scope.set(&ccf, c"crypto", crypto)?;
     scope.set(&global, c"ccf", ccf)?;
-    scope.set(&global, c"snp_attestation", planned::snp_attestation(scope)?)
+    scope.set(&global, c"snp_attestation", namespace(scope, &[SNP])?)
 }

@@ -104,10 +104,6 @@ fn ccf_app_finds_everything_it_dereferences() {
         assert!(kind == "function" || member == "ccf.kv", "{member} is {kind}");
     }
     assert_eq!(evaluate("ccf.historicalState === undefined"), json!(true));
-    assert_eq!(
-        thrown("snp_attestation.verifySnpAttestation()"),
-        "Error: snp_attestation.verifySnpAttestation is not available in this version of Affiant"
-    );
 }
 
 #[test]

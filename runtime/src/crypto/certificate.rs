@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use affiant_kv::KeyError;
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyUsagePurpose,
-    SanType, SerialNumber,
+    PublicKeyData, SanType, SerialNumber,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -52,6 +52,10 @@ impl SubjectName {
             parts.push((kind, value.trim().to_owned()));
         }
         Ok(Self(parts))
+    }
+
+    pub(super) fn of(parts: Vec<(DnType, String)>) -> Self {
+        Self(parts)
     }
 
     fn to_distinguished_name(&self) -> DistinguishedName {
@@ -102,7 +106,7 @@ impl CertificateRequest {
     /// As [`Self::self_signed_authority`].
     pub fn endorsed(
         &self,
-        node_key: &SigningKey,
+        node_key: &impl PublicKeyData,
         service: &SubjectName,
         service_key: &SigningKey,
     ) -> Result<IssuedCertificate, KeyError> {

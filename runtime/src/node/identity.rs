@@ -100,7 +100,7 @@ impl NodeIdentity {
             validity_days: settings.node_certificate_validity_days,
         };
         let service = SubjectName::parse(&self.facts.service_subject_name)?;
-        let endorsed = request.endorsed(&self.node_key, &service, &self.service_key)?;
+        let endorsed = request.endorsed(&*self.node_key, &service, &self.service_key)?;
         self.facts.node_self_signed_pem = request.self_signed_authority(&self.node_key)?.pem;
         self.facts.node_certificate_pem = endorsed.pem;
         self.facts.node_certificate_valid_to_unix_s = endorsed.valid_to_unix_s;

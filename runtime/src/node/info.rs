@@ -133,8 +133,11 @@ impl Node {
     /// The key cannot be serialised.
     pub fn tls_identity(&self) -> RuntimeResult<TlsIdentity> {
         let facts = &self.identity.facts;
+        let key = self.node_id().as_bytes();
+        let endorsed = tables::read_text(&self.snapshot(), &tables::NODE_CERTS, key)
+            .filter(|certificate| self.is_own_certificate(certificate));
         Ok(TlsIdentity {
-            node_certificate_pem: facts.node_certificate_pem.clone(),
+            node_certificate_pem: endorsed.unwrap_or_else(|| facts.node_certificate_pem.clone()),
             self_signed_certificate_pem: facts.node_self_signed_pem.clone(),
             service_certificate_pem: facts.service_certificate_pem.clone(),
             key_pkcs8: self.identity.node_key.to_pkcs8()?,

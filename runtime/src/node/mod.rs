@@ -2,6 +2,7 @@
 //!
 //! A node serves no requests by itself; [`crate::Runtime`] puts HTTP and applications in front of it.
 
+mod governing;
 mod identity;
 mod info;
 mod platform;
@@ -175,15 +176,8 @@ impl Node {
     /// # Errors
     /// There is no service, or a member's encryption key cannot be used.
     pub fn open_service(&self, tx: &mut Tx) -> RuntimeResult<()> {
-        let secret = self.identity.secrets.last().ok_or_else(|| RuntimeError::Stopped {
-            reason: "the node has no ledger secret".to_owned(),
-        })?;
-        crate::genesis::open_service(
-            tx,
-            &self.identity.service_key,
-            secret,
-            crate::clock::unix_seconds(),
-        )
+        let unix_s = crate::clock::unix_seconds();
+        crate::genesis::open_service(tx, &self.identity.service_key, self.latest_secret()?, unix_s)
     }
 
     /// Ends the current ledger chunk with a signature, soon.

@@ -11,6 +11,7 @@ use serde_json::Value as Json;
 use super::sealed::{SealingKey, VolatileKey};
 use crate::crypto::Curve;
 use crate::genesis::NewMember;
+use crate::governance::DEFAULT_CONSTITUTION;
 use crate::limits::{HISTORICAL_BYTES_MAX_DEFAULT, JWT_REFRESH_MS_DEFAULT};
 use crate::tables::{NodeToNodeInterface, ServiceConfig};
 
@@ -142,9 +143,6 @@ pub struct NodeSettings {
     pub rpc_interfaces: BTreeMap<String, Json>,
 }
 
-/// The constitution of a service that is not governed by proposals yet: it refuses them all.
-const CLOSED_CONSTITUTION: &str = include_str!("constitution.js");
-
 impl Default for ServiceSettings {
     fn default() -> Self {
         Self {
@@ -160,7 +158,7 @@ impl Default for ServiceSettings {
                 recent_cose_proposals_window_size: None,
             },
             data: Json::Null,
-            constitution: CLOSED_CONSTITUTION.to_owned(),
+            constitution: DEFAULT_CONSTITUTION.clone(),
             members: Vec::new(),
             users: Vec::new(),
             open: true,

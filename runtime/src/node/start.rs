@@ -97,7 +97,8 @@ fn resume(
     let bytes = sealed::read(disk, &settings.state_directory, &*settings.sealing)?;
     let mut identity = NodeIdentity::from_bytes(&bytes, &path)?;
     log_info!("node", "Identity unsealed by {}", settings.sealing.kind());
-    if identity.renew_node_certificates(&settings, unix_seconds())? {
+    let renewed = identity.renew_node_certificates(&settings, unix_seconds())?;
+    if renewed {
         let bytes = identity.to_bytes()?;
         sealed::write(disk, &settings.state_directory, &*settings.sealing, &bytes)?;
         log_info!("node", "The node's certificate was renewed");
@@ -129,7 +130,7 @@ fn resume(
     let startup_seqno = found.last.seqno;
     let node = parts.launch(settings, identity, replica, effects, open_disk, startup_seqno)?;
     node.wait_for_view()?;
-    node.refresh_rows(found.last)?;
+    node.refresh_rows(found.last, renewed)?;
     log_info!("node", "Node {} resumes its service", node.node_id());
     Ok(node)
 }
@@ -311,8 +312,9 @@ impl Node {
     }
 
     /// Writes what the ledger lacks: the first transactions, where a crash came before them, and the
-    /// node's row and certificate, where they have changed.
-    fn refresh_rows(&self, last: TxId) -> RuntimeResult<()> {
+    /// node's row and certificate, where they have changed. A certificate that governance has issued
+    /// stays, unless this start had to make another.
+    fn refresh_rows(&self, last: TxId, renewed: bool) -> RuntimeResult<()> {
         if let Some(view) = self.store().sequencing_view().filter(|_| last.seqno > 0) {
             // The signature that opens the view commits everything before it.
             self.wait_own("the opening of the view", TxId::new(view, last.seqno + 1))?;
@@ -326,7 +328,7 @@ impl Node {
         }
         let mut tx = self.begin();
         let key = self.node_id().as_bytes();
-        let certificate = self.identity.facts.node_certificate_pem.as_bytes();
+        let own = &self.identity.facts.node_certificate_pem;
         let known: Option<NodeRow> = tables::get_json(&mut tx, &tables::NODE_INFO, key);
         let mut row = self.make_row()?;
         if let Some(known) = &known {
@@ -336,15 +338,13 @@ impl Node {
             row.status.clone_from(&known.status);
             row.retired_committed = known.retired_committed;
         }
-        let same_certificate =
-            tx.get(&tables::NODE_CERTS, key).is_some_and(|known| &*known == certificate);
-        if known.as_ref() != Some(&row) || !same_certificate {
-            genesis::put_node(
-                &mut tx,
-                self.node_id(),
-                &row,
-                &self.identity.facts.node_certificate_pem,
-            )?;
+        let issued = tx
+            .get(&tables::NODE_CERTS, key)
+            .and_then(|known| String::from_utf8(known.to_vec()).ok())
+            .filter(|known| !renewed && self.is_own_certificate(known));
+        let certificate = issued.as_ref().unwrap_or(own);
+        if known.as_ref() != Some(&row) || issued.is_none() {
+            genesis::put_node(&mut tx, self.node_id(), &row, certificate)?;
             self.commit_own("the node's new row", tx)?;
         }
         Ok(())
