@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use affiant::log::Level;
-use affiant::{AppBundle, Endpoint, Frontend, RuntimeOptions};
-use affiant_js::{JsFrontend, LogSink};
+use affiant::{AppBundle, Constitution, Endpoint, Frontend, RuntimeOptions};
+use affiant_js::{JsConstitution, JsFrontend, LogSink};
 
 /// Where `console` goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +20,19 @@ pub(crate) enum Console {
 /// How an app is run.
 #[derive(Clone, Debug)]
 pub(crate) struct Manner {
+    /// What the tables leave open.
     pub(crate) options: RuntimeOptions,
     pub(crate) console: Console,
+}
+
+impl Manner {
+    /// What runs constitutions and ballots.
+    pub(crate) fn constitution(&self) -> Arc<dyn Constitution> {
+        Arc::new(match self.console {
+            Console::Log => JsConstitution::default(),
+            Console::Plain => JsConstitution::with_log(plain()),
+        })
+    }
 }
 
 /// An app, ready to be deployed.
@@ -30,6 +41,7 @@ pub(crate) struct App {
     pub(crate) frontend: Arc<dyn Frontend>,
     /// What will fail when it is called: modules that do not compile, missing handlers.
     pub(crate) warnings: Vec<String>,
+    options: RuntimeOptions,
 }
 
 impl App {
@@ -49,14 +61,32 @@ impl App {
     /// Makes a bundle ready.
     pub(crate) fn of_bundle(bundle: AppBundle, manner: &Manner) -> Result<Self, String> {
         let endpoints = bundle.endpoints().map_err(|error| error.to_string())?;
-        let options = manner.options.clone();
-        let frontend = match manner.console {
-            Console::Log => JsFrontend::load(&bundle, endpoints, options),
-            Console::Plain => JsFrontend::load_with_log(&bundle, endpoints, options, plain()),
+        Self::compile(bundle, endpoints, manner.options.clone(), manner.console)
+    }
+
+    /// The same app under other options.
+    pub(crate) fn under(self, options: RuntimeOptions, manner: &Manner) -> Result<Self, String> {
+        if self.options == options {
+            return Ok(self);
+        }
+        let endpoints = self.endpoints().to_vec();
+        Self::compile(self.bundle, endpoints, options, manner.console)
+    }
+
+    fn compile(
+        bundle: AppBundle,
+        endpoints: Vec<Endpoint>,
+        options: RuntimeOptions,
+        console: Console,
+    ) -> Result<Self, String> {
+        let given = options.clone();
+        let frontend = match console {
+            Console::Log => JsFrontend::load(&bundle, endpoints, given),
+            Console::Plain => JsFrontend::load_with_log(&bundle, endpoints, given, plain()),
         };
         let frontend = frontend.map_err(|error| format!("{}: {error}", bundle.origin))?;
         let warnings = frontend.warnings().to_vec();
-        Ok(Self { bundle, frontend: Arc::new(frontend), warnings })
+        Ok(Self { bundle, frontend: Arc::new(frontend), warnings, options })
     }
 
     pub(crate) fn endpoints(&self) -> &[Endpoint] {

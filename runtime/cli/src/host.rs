@@ -9,19 +9,21 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use affiant::log::{self, Format, Level};
 use affiant::{
-    AppBundle, CommitNotice, Configuration, Frontend, Listener, ListenerSettings, NewUser, Node,
-    Runtime, RuntimeError, RuntimeResult, StartMode, log_fail, log_info,
+    AppBundle, CommitNotice, Configuration, Endpoint, Frontend, Listener, ListenerSettings,
+    NewUser, Node, Runtime, RuntimeError, RuntimeOptions, RuntimeResult, StartMode, log_fail,
+    log_info,
 };
-use affiant_kv::CommitOutcome;
+use affiant_kv::{CommitOutcome, Snapshot};
 use affiant_proof::TxId;
 use serde_json::Value as Json;
 
 use crate::app::{App, Manner};
+use crate::proposal::{self, Proposal};
 use crate::signals::{Signal, Signals};
 
 /// How often the node's health is looked at.
@@ -40,6 +42,8 @@ pub(crate) struct Plan {
     pub(crate) users: Vec<NewUser>,
     /// Deploy the app also into a service that has another one.
     pub(crate) redeploy: bool,
+    /// Applied once the service runs, as if its members had accepted them.
+    pub(crate) proposals: Vec<Proposal>,
     /// How apps are run.
     pub(crate) manner: Manner,
 }
@@ -54,6 +58,7 @@ impl Plan {
             open: false,
             users: Vec::new(),
             redeploy: false,
+            proposals: Vec::new(),
             manner,
         })
     }
@@ -64,6 +69,32 @@ pub(crate) struct Host {
     runtime: Runtime,
     /// By interface: where clients reach it.
     published: BTreeMap<String, String>,
+    manner: Manner,
+    served: Arc<Mutex<Served>>,
+}
+
+/// What of the tables is being served.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Served {
+    /// [`AppBundle::stamp`].
+    app: u64,
+    /// [`RuntimeOptions::stamp`].
+    options: u64,
+    endpoints: Vec<Endpoint>,
+}
+
+impl Served {
+    /// Notes what the tables say; whether it is something else than before.
+    fn note(&mut self, snapshot: &Snapshot) -> bool {
+        let now = (AppBundle::stamp(snapshot), RuntimeOptions::stamp(snapshot));
+        let changed = (self.app, self.options) != now;
+        (self.app, self.options) = now;
+        changed
+    }
+}
+
+fn lock(served: &Mutex<Served>) -> MutexGuard<'_, Served> {
+    served.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Host {
@@ -88,21 +119,68 @@ impl Host {
         plan.configuration.output_files.write_pid()?;
 
         let opened_here = settings.service.open;
-        let (redeploy, manner) = (plan.redeploy, plan.manner);
-        let mut builder = Runtime::builder(settings);
+        let manner = plan.manner;
+        let served = Arc::new(Mutex::new(Served::default()));
+        let deployment = Deployment {
+            app,
+            opened_here,
+            redeploy: plan.redeploy,
+            proposals: plan.proposals,
+            manner: manner.clone(),
+            served: served.clone(),
+        };
+        let mut builder = Runtime::builder(settings).constitution(manner.constitution());
         for listener in &plan.configuration.listeners {
             builder = builder.listen(Listener::from(listener));
         }
         if plan.configuration.worker_threads > 0 {
             builder = builder.http_threads(plan.configuration.worker_threads);
         }
-        let runtime = builder
-            .frontends_from(move |node| applications(node, app, opened_here, redeploy, &manner))
-            .start()?;
+        let runtime = builder.frontends_from(move |node| deployment.frontends(node)).start()?;
         // Before anybody learns that the service is there.
         signals.hold();
         let published = write_files(&plan.configuration, &node_to_node, &runtime)?;
-        Ok(Self { runtime, published })
+        Ok(Self { runtime, published, manner, served })
+    }
+
+    /// Serves what the tables say now, if they say something else than before: the app, the options
+    /// that its handlers run under, and the node's certificate. Returns whether anything changed.
+    ///
+    /// [`Host::run_until`] looks by itself a few times a second, so that whoever writes to the tables
+    /// need not call this, except to be served at once. Requests under way finish with what they
+    /// began with.
+    ///
+    /// # Errors
+    /// It cannot be served; what was served before is served on, and it is not tried again.
+    pub(crate) fn reload_application(&self) -> RuntimeResult<bool> {
+        let renewed = self.runtime.refresh_certificate()?;
+        let snapshot = self.runtime.node().snapshot();
+        {
+            let mut served = lock(&self.served);
+            if !served.note(&snapshot) {
+                return Ok(renewed);
+            }
+        }
+        self.serve(stored_app(self.runtime.node(), &self.manner)?)?;
+        log_info!("app", "The application in the tables is served from now on");
+        Ok(true)
+    }
+
+    /// Serves an app that is in the tables, under the options that are there.
+    fn serve(&self, app: Option<App>) -> RuntimeResult<()> {
+        let snapshot = self.runtime.node().snapshot();
+        let app = under_options(app, &snapshot, &self.manner)?;
+        let endpoints = endpoints(&app);
+        self.runtime.set_application(app.into_iter().map(|app| app.frontend).collect())?;
+        let mut served = lock(&self.served);
+        served.note(&snapshot);
+        served.endpoints = endpoints;
+        Ok(())
+    }
+
+    /// The endpoints of the app that is served.
+    pub(crate) fn endpoints(&self) -> Vec<Endpoint> {
+        lock(&self.served).endpoints.clone()
     }
 
     pub(crate) fn node_id(&self) -> String {
@@ -127,7 +205,7 @@ impl Host {
         let same = stored.is_some_and(|stored| app.bundle.is_same_app(&stored));
         let txid = if same { None } else { Some(deploy(node, &app.bundle)?) };
         // Also the same app: its source maps, which are not in the tables, may have changed.
-        self.runtime.set_application(vec![app.frontend])?;
+        self.serve(Some(app))?;
         Ok(txid)
     }
 
@@ -159,6 +237,9 @@ impl Host {
                 None => {
                     if let Some(reason) = self.runtime.node().failed() {
                         return Err(RuntimeError::Stopped { reason });
+                    }
+                    if let Err(error) = self.reload_application() {
+                        log_fail!("app", "What the tables say now cannot be served: {error}");
                     }
                     idle(self);
                 }
@@ -237,38 +318,89 @@ fn write_files(
     Ok(published)
 }
 
-/// The front ends to serve: the app in the ledger, which may first have to be put there.
-fn applications(
-    node: &Arc<Node>,
+/// What is put into the tables when a host starts.
+struct Deployment {
     app: Option<App>,
     opened_here: bool,
     redeploy: bool,
+    proposals: Vec<Proposal>,
+    manner: Manner,
+    served: Arc<Mutex<Served>>,
+}
+
+impl Deployment {
+    /// The front ends to serve: the app in the ledger, which may first have to be put there.
+    fn frontends(self, node: &Arc<Node>) -> RuntimeResult<Vec<Arc<dyn Frontend>>> {
+        let Self { app, opened_here, redeploy, proposals, manner, served } = self;
+        let app = deployed(node, app, opened_here, redeploy)?;
+        proposal::enact(node, &proposals, &manner)?;
+        let snapshot = node.snapshot();
+        let app = match app {
+            app @ Some(_) if proposals.is_empty() => under_options(app, &snapshot, &manner)?,
+            _ => stored_app(node, &manner)?,
+        };
+        let mut served = lock(&served);
+        served.note(&snapshot);
+        served.endpoints = endpoints(&app);
+        Ok(app.into_iter().map(|app| app.frontend).collect())
+    }
+}
+
+fn endpoints(app: &Option<App>) -> Vec<Endpoint> {
+    app.as_ref().map(|app| app.endpoints().to_vec()).unwrap_or_default()
+}
+
+/// The app under the options in the tables.
+fn under_options(
+    app: Option<App>,
+    snapshot: &Snapshot,
     manner: &Manner,
-) -> RuntimeResult<Vec<Arc<dyn Frontend>>> {
+) -> RuntimeResult<Option<App>> {
+    let options = RuntimeOptions::read(snapshot, &manner.options);
+    app.map(|app| app.under(options, manner))
+        .transpose()
+        .map_err(|reason| RuntimeError::Host { reason })
+}
+
+/// The app in the tables, under the options in the tables.
+fn stored_app(node: &Node, manner: &Manner) -> RuntimeResult<Option<App>> {
     let failed = |reason: String| RuntimeError::Host { reason };
-    let stored = AppBundle::read(&node.snapshot()).map_err(|error| failed(error.to_string()))?;
+    let snapshot = node.snapshot();
+    let stored = AppBundle::read(&snapshot).map_err(|error| failed(error.to_string()))?;
+    let Some(stored) = stored else { return Ok(None) };
+    let options = RuntimeOptions::read(&snapshot, &manner.options);
+    let app = App::of_bundle(stored, &Manner { options, ..manner.clone() }).map_err(failed)?;
+    for warning in &app.warnings {
+        log_fail!("app", "{warning}");
+    }
+    Ok(Some(app))
+}
+
+/// Puts the given app into the tables if it may be; it, if it is the one that the tables hold then.
+fn deployed(
+    node: &Node,
+    app: Option<App>,
+    opened_here: bool,
+    redeploy: bool,
+) -> RuntimeResult<Option<App>> {
+    let Some(app) = app else { return Ok(None) };
+    let stored = AppBundle::read(&node.snapshot())
+        .map_err(|error| RuntimeError::Host { reason: error.to_string() })?;
     let new = node.info().startup_seqno == 0;
-    match (app, stored) {
-        (Some(app), Some(stored)) if app.bundle.is_same_app(&stored) => Ok(vec![app.frontend]),
-        (Some(app), stored) if new || redeploy || (opened_here && stored.is_none()) => {
+    match stored {
+        Some(stored) if app.bundle.is_same_app(&stored) => Ok(Some(app)),
+        stored if new || redeploy || (opened_here && stored.is_none()) => {
             deploy(node, &app.bundle)?;
-            Ok(vec![app.frontend])
+            Ok(Some(app))
         }
-        (app, Some(stored)) => {
-            if app.is_some() {
-                log_fail!("app", "The service has another app, which is served; --app is ignored");
-            }
-            let app = App::of_bundle(stored, manner).map_err(failed)?;
-            for warning in &app.warnings {
-                log_fail!("app", "{warning}");
-            }
-            Ok(vec![app.frontend])
+        Some(_) => {
+            log_fail!("app", "The service has another app, which is served; --app is ignored");
+            Ok(None)
         }
-        (Some(_), None) => {
+        None => {
             log_fail!("app", "The service is governed by its members; --app is ignored");
-            Ok(Vec::new())
+            Ok(None)
         }
-        (None, None) => Ok(Vec::new()),
     }
 }
 
@@ -291,4 +423,91 @@ fn deploy(node: &Node, bundle: &AppBundle) -> RuntimeResult<TxId> {
         };
     }
     Err(RuntimeError::Host { reason: "the app could not be deployed: conflicts".to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use affiant::Peer;
+    use affiant::tables::{ENDPOINTS, MODULES, RUNTIME_OPTIONS, put_single};
+    use serde_json::json;
+
+    use super::*;
+    use crate::app::Console;
+
+    fn plan(root: &Path) -> Plan {
+        let configuration = json!({
+            "network": {
+                "node_to_node_interface": {"bind_address": "127.0.0.1:0"},
+                "rpc_interfaces": {"main": {"bind_address": "127.0.0.1:0"}},
+            },
+            "command": {"type": "Start", "service_certificate_file": root.join("service.pem"),
+                "start": {"members": []}},
+            "ledger": {"directory": root.join("ledger")},
+            "output_files": {"node_certificate_file": root.join("node.pem"),
+                "pid_file": root.join("pid")},
+            "affiant": {"open_service": true},
+        });
+        let manner = Manner { options: RuntimeOptions::default(), console: Console::Log };
+        Plan::parse(&configuration.to_string(), manner).unwrap()
+    }
+
+    fn bundle(source: &str) -> AppBundle {
+        let endpoint = json!({"js_module": "a.js", "js_function": "f", "mode": "readonly",
+            "forwarding_required": "never", "authn_policies": []});
+        let bundle = json!({"metadata": {"endpoints": {"/x": {"get": endpoint}}},
+            "modules": [{"name": "a.js", "module": source}]});
+        AppBundle::from_json(&bundle.to_string(), "bundle.json").unwrap()
+    }
+
+    fn write(host: &Host, run: impl FnOnce(&mut affiant::Tx)) {
+        let mut tx = host.runtime.node().begin();
+        run(&mut tx);
+        assert!(matches!(host.runtime.node().commit(tx), CommitOutcome::Sequenced(_)));
+    }
+
+    #[test]
+    fn what_the_tables_say_is_served() {
+        let root = tempfile::tempdir().unwrap();
+        let host = Host::start(plan(root.path()), None, &Signals::listen().unwrap()).unwrap();
+        let get = || {
+            let answer = host.runtime.call("GET", "/app/x", "", Peer::default()).unwrap();
+            (answer.status, String::from_utf8(answer.body.to_vec()).unwrap())
+        };
+        assert_eq!(get().0, 404);
+        assert_eq!(host.reload_application(), Ok(false));
+
+        let source = "export function f() { return { body: 'one' }; }";
+        deploy(host.runtime.node(), &bundle(source)).unwrap();
+        assert_eq!(host.reload_application(), Ok(true));
+        assert_eq!((get(), host.endpoints().len()), ((200, "one".to_owned()), 1));
+        assert_eq!(host.reload_application(), Ok(false));
+        let app = App::of_bundle(bundle("export function f() { throw 2; }"), &host.manner).unwrap();
+        host.replace(app).unwrap();
+        assert_eq!(host.reload_application(), Ok(false), "it is served already");
+        assert!(!get().1.contains("JSException"));
+
+        let options = json!({"return_exception_details": true});
+        write(&host, |tx| put_single(tx, &RUNTIME_OPTIONS, &options).unwrap());
+        assert_eq!(host.reload_application(), Ok(true));
+        assert!(get().1.contains("JSException"));
+
+        write(&host, |tx| tx.put(&ENDPOINTS, b"GET /x", b"nonsense").unwrap());
+        assert!(host.reload_application().unwrap_err().to_string().contains("GET /x"));
+        assert_eq!((get().0, host.reload_application()), (500, Ok(false)));
+        write(&host, |tx| {
+            tx.clear(&ENDPOINTS);
+            tx.clear(&MODULES);
+        });
+        assert_eq!((host.reload_application(), get().0), (Ok(true), 404));
+
+        let hour = time::OffsetDateTime::now_utc() - time::Duration::hours(1);
+        let valid_from = hour.format(&time::format_description::well_known::Rfc3339).unwrap();
+        let renew = json!({"actions": [{"name": "set_all_nodes_certificate_validity",
+            "args": {"valid_from": valid_from}}]});
+        host.runtime.governance().unwrap().enact(&renew.to_string()).unwrap();
+        assert_eq!(host.reload_application(), Ok(true));
+        assert_eq!(host.reload_application(), Ok(false));
+        host.stop().unwrap();
+    }
 }

@@ -15,6 +15,7 @@ mod ledger;
 mod node;
 mod output;
 mod project;
+mod proposal;
 mod receipt;
 mod sandbox;
 mod signals;

@@ -9,14 +9,23 @@ use clap::{ArgAction, Args};
 
 const SANDBOX_HELP: &str = "\
 The sandbox makes the certificates of users and members, starts a fresh service of one node, deploys
-the app, opens the service and prints requests to try. Files lie where CCF's sandbox puts them:
+the app, opens the service, applies proposals and prints requests to try. Files lie where CCF's sandbox
+puts them:
 
   WORKSPACE/sandbox_common/   service_cert.pem, user0_cert.pem, user0_privk.pem, member0_cert.pem,
                               member0_privk.pem, member0_enc_pubk.pem, member0_enc_privk.pem, ...
-  WORKSPACE/sandbox_0/        0.ledger (the ledger), 0.pem, 0.rpc_addresses, node.pid
+  WORKSPACE/sandbox_0/        0.ledger (the ledger), constitution.js, 0.pem, 0.rpc_addresses, node.pid
 
 Every start removes what the previous sandbox left in these two directories, and nothing else;
---resume continues the previous service instead.
+--resume continues the previous service instead. Certificates and keys of users and members that lie in
+sandbox_common are used, not replaced, whoever made them.
+
+A proposal is CCF's: {\"actions\": [{\"name\": \"set_user\", \"args\": {\"cert\": \"...\"}}]}. Each --apply is
+validated and applied at start, in order, in a transaction of its own, by the constitution in force; one
+that fails stops the start. A proposal with set_js_app may take the place of --app.
+
+--constitution-dir takes actions.js, validate.js, resolve.js and apply.js from DIR; where one is
+missing, the built-in one stays, and other *.js files follow actions.js.
 
 Examples:
   affiant sandbox --app examples/logging
@@ -24,6 +33,7 @@ Examples:
   affiant sandbox --app examples/logging --resume
   affiant sandbox --app . --watch
   affiant sandbox --app examples/logging --node local://127.0.0.1:0     any free port
+  affiant sandbox --apply set_js_app.json --apply set_user.json
 
 Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 could not start or had to stop, 2 wrong usage.";
 
@@ -32,13 +42,27 @@ Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 could not start or had to stop, 2 
 #[command(after_help = SANDBOX_HELP)]
 pub(crate) struct SandboxArgs {
     /// The app: a directory with app.json and src/, a bundle.json, or a proposal with set_js_app
-    #[arg(long, alias = "js-app-bundle", value_name = "DIR", required = true)]
-    pub(crate) app: PathBuf,
+    #[arg(
+        long,
+        alias = "js-app-bundle",
+        value_name = "DIR",
+        required_unless_present_any = ["apply", "resume"]
+    )]
+    pub(crate) app: Option<PathBuf>,
+    /// Apply this proposal when the service has started; may be repeated
+    #[arg(long, value_name = "FILE", action = ArgAction::Append)]
+    pub(crate) apply: Vec<PathBuf>,
+    /// The constitution of a new service: a directory with actions.js, resolve.js, ...
+    #[arg(long, value_name = "DIR", conflicts_with = "constitution")]
+    pub(crate) constitution_dir: Option<PathBuf>,
+    /// The constitution of a new service: this file, and all others so given, in order
+    #[arg(long, value_name = "FILE", action = ArgAction::Append)]
+    pub(crate) constitution: Vec<PathBuf>,
     /// Where to listen: local://HOST:PORT, port 0 for any free port [default: local://127.0.0.1:8000]
     #[arg(short, long, value_name = "URL", action = ArgAction::Append)]
     pub(crate) node: Vec<String>,
     /// Serve changes of the app's files as they are saved
-    #[arg(long)]
+    #[arg(long, requires = "app")]
     pub(crate) watch: bool,
     /// Users to make: user0, user1, ...
     #[arg(long, value_name = "N", default_value_t = 1)]
@@ -77,10 +101,6 @@ pub(crate) struct SandboxArgs {
 /// Options of CCF's sandbox that mean nothing here; taken so that scripts run unmodified.
 #[derive(Debug, Args)]
 pub(crate) struct IgnoredArgs {
-    #[arg(long, hide = true)]
-    constitution_dir: Option<PathBuf>,
-    #[arg(long, hide = true, action = ArgAction::Append)]
-    constitution: Vec<PathBuf>,
     #[arg(short, long, hide = true)]
     package: Option<String>,
     #[arg(short, long, hide = true)]
@@ -102,8 +122,8 @@ impl SandboxArgs {
     pub(crate) fn without_effect(&self) -> Vec<&'static str> {
         let ignored = &self.ignored;
         [
-            ("--constitution-dir", ignored.constitution_dir.is_some()),
-            ("--constitution", !ignored.constitution.is_empty()),
+            ("--constitution-dir", self.resume && self.constitution_dir.is_some()),
+            ("--constitution", self.resume && !self.constitution.is_empty()),
             ("--package", ignored.package.is_some()),
             ("--enclave-type", ignored.enclave_type.is_some()),
             ("--enclave-platform", ignored.enclave_platform.is_some()),

@@ -1,27 +1,89 @@
-//! Certificates and keys of the sandbox's users and members: P-384, self-signed, and for members an
-//! RSA key to receive recovery shares. Development keys; private ones are readable by their owner
-//! only.
+//! Certificates and keys of the sandbox's users and members: those that are there already, if they are
+//! valid and fit each other, or new ones: P-384, self-signed, and for members an RSA key to receive
+//! recovery shares. New ones are development keys; private ones are readable by their owner only.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use affiant::PeerCertificate;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::KeyPair as _;
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P384_SHA384};
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P384_SHA384,
+    PublicKeyData as _,
+};
+use x509_cert::der::{Decode as _, Encode as _};
 
+use super::constitution::read_bounded;
 use super::workspace::{Workspace, write_whole};
 
 const PRIVATE: u32 = 0o600;
 const PUBLIC: u32 = 0o644;
+/// Largest file of a certificate or key, in bytes.
+const PEM_BYTES_MAX: u64 = 1 << 20;
 
-/// Makes `<name>_cert.pem` and `<name>_privk.pem`; returns the certificate.
-pub(crate) fn make_user(workspace: &Workspace, name: &str) -> Result<String, String> {
+/// `<name>_cert.pem`, made with `<name>_privk.pem` if neither is there.
+pub(crate) fn user(workspace: &Workspace, name: &str) -> Result<String, String> {
+    let file = |suffix: &str| workspace.common_file(&format!("{name}_{suffix}.pem"));
+    let (certificate, key) = (file("cert"), file("privk"));
+    if certificate.exists() {
+        return existing(&certificate, &key);
+    }
+    if key.exists() {
+        return Err(lonely(&key, &certificate));
+    }
     make_certificate(workspace, name)
 }
 
-/// Makes what a user has, and `<name>_enc_pubk.pem` and `<name>_enc_privk.pem`.
-pub(crate) fn make_member(workspace: &Workspace, name: &str) -> Result<(), String> {
-    make_certificate(workspace, name)?;
+/// What a user has, and `<name>_enc_pubk.pem`, made with `<name>_enc_privk.pem` if neither is there.
+pub(crate) fn member(workspace: &Workspace, name: &str) -> Result<(), String> {
+    user(workspace, name)?;
+    let file = |suffix: &str| workspace.common_file(&format!("{name}_{suffix}.pem"));
+    let (public, private) = (file("enc_pubk"), file("enc_privk"));
+    if public.exists() {
+        return Ok(());
+    }
+    if private.exists() {
+        return Err(lonely(&private, &public));
+    }
+    make_encryption_key(workspace, name)
+}
+
+fn lonely(found: &Path, missing: &Path) -> String {
+    format!(
+        "{} is there, but {} is not.\nPut it beside, or remove the former to have new ones made.",
+        found.display(),
+        missing.display()
+    )
+}
+
+/// A certificate that somebody put there. Its key may be elsewhere; if it is here, they must fit.
+fn existing(certificate: &Path, key: &Path) -> Result<String, String> {
+    let refused = |why: String| {
+        format!(
+            "{} cannot be used: {why}.\nReplace it and its key, or remove both to have new ones made.",
+            certificate.display()
+        )
+    };
+    let pem = read_bounded(certificate, PEM_BYTES_MAX).map_err(&refused)?;
+    let parsed = PeerCertificate::from_pem(&pem).map_err(&refused)?;
+    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    parsed.valid_at(now).map_err(&refused)?;
+    if key.exists() {
+        let private = read_bounded(key, PEM_BYTES_MAX).map_err(&refused)?;
+        let pair = KeyPair::from_pem(&private)
+            .map_err(|error| format!("{} cannot be read: {error}", key.display()))?;
+        let certified = x509_cert::Certificate::from_der(parsed.der())
+            .and_then(|parsed| parsed.tbs_certificate().subject_public_key_info().to_der())
+            .map_err(|error| refused(error.to_string()))?;
+        if certified != pair.subject_public_key_info() {
+            return Err(refused(format!("{} is not its key", key.display())));
+        }
+    }
+    Ok(pem)
+}
+
+fn make_encryption_key(workspace: &Workspace, name: &str) -> Result<(), String> {
     let failed = |_| format!("cannot make the encryption key of {name}");
     let key = rsa::KeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
     let private: Pkcs8V1Der<'_> = key.as_der().map_err(failed)?;
@@ -76,8 +138,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let workspace = Workspace::new(root.path().to_owned());
         workspace.start_fresh().unwrap();
-        make_member(&workspace, "member0").unwrap();
-        let user = make_user(&workspace, "user0").unwrap();
+        member(&workspace, "member0").unwrap();
+        let user = user(&workspace, "user0").unwrap();
         let read = |name: &str| fs::read_to_string(workspace.common_file(name)).unwrap();
         assert_eq!(read("user0_cert.pem"), user);
         assert!(read("member0_cert.pem").starts_with("-----BEGIN CERTIFICATE-----"));
@@ -87,5 +149,40 @@ mod tests {
             let mode = fs::metadata(workspace.common_file(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_there_is_kept_if_it_is_sound() {
+        let root = tempfile::tempdir().unwrap();
+        let workspace = Workspace::new(root.path().to_owned());
+        workspace.start_fresh().unwrap();
+        let file = |name: &str| workspace.common_file(name);
+        let first = user(&workspace, "user0").unwrap();
+        assert_eq!(user(&workspace, "user0").unwrap(), first);
+        member(&workspace, "member0").unwrap();
+        let share_key = fs::read(file("member0_enc_pubk.pem")).unwrap();
+        member(&workspace, "member0").unwrap();
+        assert_eq!(fs::read(file("member0_enc_pubk.pem")).unwrap(), share_key);
+
+        // The key may be elsewhere, but not another one here.
+        user(&workspace, "user1").unwrap();
+        fs::copy(file("user1_privk.pem"), file("user0_privk.pem")).unwrap();
+        let refusal = user(&workspace, "user0").unwrap_err();
+        assert!(refusal.contains("user0_privk.pem is not its key"), "{refusal}");
+        fs::remove_file(file("user0_privk.pem")).unwrap();
+        assert_eq!(user(&workspace, "user0").unwrap(), first);
+        fs::remove_file(file("user1_cert.pem")).unwrap();
+        let refusal = user(&workspace, "user1").unwrap_err();
+        assert!(refusal.contains("user1_cert.pem is not"), "{refusal}");
+
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap();
+        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.not_before = time::OffsetDateTime::now_utc() - time::Duration::days(3);
+        params.not_after = time::OffsetDateTime::now_utc() - time::Duration::days(1);
+        fs::write(file("user0_cert.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
+        let refusal = user(&workspace, "user0").unwrap_err();
+        assert!(refusal.contains("Not After"), "{refusal}");
+        fs::write(file("user0_cert.pem"), "nonsense").unwrap();
+        assert!(user(&workspace, "user0").unwrap_err().contains("user0_cert.pem"));
     }
 }

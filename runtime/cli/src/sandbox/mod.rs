@@ -7,6 +7,7 @@
 
 mod address;
 mod announce;
+mod constitution;
 mod identities;
 mod user_data;
 mod watch;
@@ -23,15 +24,20 @@ use crate::args::SandboxArgs;
 use crate::exit::{self, Failure};
 use crate::host::{self, Host, Plan};
 use crate::output::{Output, count};
+use crate::proposal::Proposal;
 use crate::signals::Signals;
 use address::NodeAddress;
 use user_data::UserData;
 use watch::Watch;
 use workspace::{Workspace, write_whole};
 
+pub(crate) use constitution::read_bounded;
+
 const PUBLIC: u32 = 0o644;
 /// Names the sandbox's interface in the configuration, as CCF's sandbox does.
 const INTERFACE: &str = "primary_rpc_interface";
+/// The constitution, among the node's own files.
+const CONSTITUTION: &str = "constitution.js";
 
 pub(crate) fn run(arguments: &SandboxArgs) -> Result<u8, Failure> {
     let began = Instant::now();
@@ -48,8 +54,12 @@ pub(crate) fn run(arguments: &SandboxArgs) -> Result<u8, Failure> {
         output.line("Note: --user-data has no effect on a service that is resumed.");
     }
     let manner = manner(arguments);
-    let mut watch = arguments.watch.then(|| Watch::new(&arguments.app));
+    let mut watch = arguments.app.as_deref().filter(|_| arguments.watch).map(Watch::new);
     let app = load_app(arguments, &manner).map_err(failed)?;
+    let proposals: Result<_, _> = arguments.apply.iter().map(|path| Proposal::load(path)).collect();
+    let proposals: Vec<Proposal> = proposals.map_err(failed)?;
+    let (directory, files) = (arguments.constitution_dir.as_deref(), &*arguments.constitution);
+    let constitution = constitution::assemble(directory, files).map_err(failed)?;
     let workspace = Workspace::new(arguments.workspace.clone());
     if arguments.resume {
         workspace.check_resumable().map_err(failed)?;
@@ -57,11 +67,13 @@ pub(crate) fn run(arguments: &SandboxArgs) -> Result<u8, Failure> {
     require_free(&address).map_err(failed)?;
     let _held = workspace.hold().map_err(failed)?;
     let mut plan =
-        prepare(arguments, &address, &workspace, manner.clone(), &mut output).map_err(failed)?;
+        prepare(arguments, &address, &workspace, manner.clone(), &constitution, &mut output)
+            .map_err(failed)?;
     plan.redeploy = true;
-    let endpoints = app.endpoints().to_vec();
-    let host = Host::start(plan, Some(app), &signals)
-        .map_err(|error| failed(explained(&error, &address)))?;
+    plan.proposals = proposals;
+    let host =
+        Host::start(plan, app, &signals).map_err(|error| failed(explained(&error, &address)))?;
+    let endpoints = host.endpoints();
     let base = format!("https://{}", host.published(INTERFACE));
     announce_start(&mut output, arguments, &workspace, &host, &base, endpoints.len());
     for line in announce::requests(&endpoints, &base, &workspace, arguments.http2) {
@@ -96,20 +108,22 @@ fn manner(arguments: &SandboxArgs) -> Manner {
 }
 
 /// In a sandbox an app that cannot work is a mistake to be told at once.
-fn load_app(arguments: &SandboxArgs, manner: &Manner) -> Result<App, String> {
-    let app = App::load(&arguments.app, manner)?;
+fn load_app(arguments: &SandboxArgs, manner: &Manner) -> Result<Option<App>, String> {
+    let Some(path) = &arguments.app else { return Ok(None) };
+    let app = App::load(path, manner)?;
     if app.warnings.is_empty() {
-        return Ok(app);
+        return Ok(Some(app));
     }
-    Err(format!("{} cannot run:\n  {}", arguments.app.display(), app.warnings.join("\n  ")))
+    Err(format!("{} cannot run:\n  {}", path.display(), app.warnings.join("\n  ")))
 }
 
 /// Loads the app again and puts it in the place of the running one; if it has a fault, says so and
 /// leaves the running one.
 fn reload(host: &Host, arguments: &SandboxArgs, manner: &Manner, output: &mut Output) {
     let began = Instant::now();
-    let path = arguments.app.display();
+    let Some(path) = arguments.app.as_ref().map(|path| path.display()) else { return };
     let replaced = load_app(arguments, manner).and_then(|app| {
+        let Some(app) = app else { return Ok((None, String::new())) };
         let endpoints = count(app.endpoints().len() as u64, "endpoint", "endpoints");
         let txid = host.replace(app).map_err(|error| error.to_string())?;
         Ok((txid, endpoints))
@@ -154,6 +168,7 @@ fn prepare(
     address: &NodeAddress,
     workspace: &Workspace,
     manner: Manner,
+    constitution: &str,
     output: &mut Output,
 ) -> Result<Plan, String> {
     let mut users = Vec::new();
@@ -168,7 +183,7 @@ fn prepare(
         }
         for number in 0..arguments.initial_member_count {
             let name = format!("member{number}");
-            identities::make_member(workspace, &name)?;
+            identities::member(workspace, &name)?;
             let file = |suffix: &str| workspace.common_file(&format!("{name}_{suffix}.pem"));
             members.push(json!({
                 "certificate_file": file("cert"),
@@ -176,12 +191,14 @@ fn prepare(
             }));
         }
         for number in 0..arguments.initial_user_count.max(data.user_count()) {
-            let certificate_pem = identities::make_user(workspace, &format!("user{number}"))?;
+            let certificate_pem = identities::user(workspace, &format!("user{number}"))?;
             users.push(NewUser { certificate_pem, user_data: data.of(number) });
         }
     }
     let configuration = configuration(arguments, address, workspace, members);
     let text = format!("{configuration:#}\n");
+    let path = workspace.node().join(CONSTITUTION);
+    write_whole(&path, constitution.as_bytes(), PUBLIC)?;
     write_whole(&workspace.node().join("0.config.json"), text.as_bytes(), PUBLIC)?;
     let mut plan = Plan::parse(&text, manner).map_err(|error| error.to_string())?;
     plan.users = users;
@@ -227,6 +244,7 @@ fn configuration(
             "service_certificate_file": workspace.common_file("service_cert.pem"),
             "start": {
                 "members": members,
+                "constitution_files": [node.join(CONSTITUTION)],
                 "service_configuration": { "recovery_threshold": 0 },
                 "initial_service_certificate_validity_days": 365,
                 "service_subject_name": "CN=Affiant Sandbox Service",
@@ -273,11 +291,16 @@ fn announce_start(
     endpoints: usize,
 ) {
     let state = if arguments.resume { "continues" } else { "is open" };
+    let app = arguments.app.as_ref().map(|path| format!("app {}, ", path.display()));
     output.line(format!(
-        "The service {state}: app {}, {}.",
-        arguments.app.display(),
+        "The service {state}: {}{}.",
+        app.unwrap_or_default(),
         count(endpoints as u64, "endpoint", "endpoints")
     ));
+    if !arguments.apply.is_empty() {
+        let applied = arguments.apply.len() as u64;
+        output.line(format!("  Applied    {}", count(applied, "proposal", "proposals")));
+    }
     output.line(format!("  Node [0] = {base}"));
     output.line(format!("  Node id    {}", host.node_id()));
     output.line(format!("  Identities {}", workspace.common().display()));
@@ -314,9 +337,8 @@ fn announce_end(
     ));
     output.line("");
     output.line(format!("Ready after {} ms. Press Ctrl+C to stop.", began.elapsed().as_millis()));
-    if arguments.watch {
-        output
-            .line(format!("Changes of {} are served as they are saved.", arguments.app.display()));
+    if let Some(app) = arguments.app.as_ref().filter(|_| arguments.watch) {
+        output.line(format!("Changes of {} are served as they are saved.", app.display()));
     }
     if !arguments.verbose {
         output.line("(--verbose shows the node's log.)");

@@ -73,16 +73,18 @@ impl Workspace {
         }
     }
 
-    /// Clears what the previous sandbox left. Returns whether there was anything.
+    /// Clears what the previous sandbox left, except identities, which others may have put there.
+    /// Returns whether there was anything.
     pub(crate) fn start_fresh(&self) -> Result<bool, String> {
-        let directories = [self.node(), self.common()];
+        let nothing: fn(&str) -> bool = |_| false;
+        let directories = [(self.node(), nothing), (self.common(), is_identity)];
         // Judge both before touching either.
-        for directory in &directories {
-            refuse_foreign(directory)?;
+        for (directory, keep) in &directories {
+            refuse_foreign(directory, *keep)?;
         }
         let mut cleared = false;
-        for directory in &directories {
-            cleared |= clear(directory)?;
+        for (directory, keep) in &directories {
+            cleared |= clear(directory, *keep)?;
         }
         Ok(cleared)
     }
@@ -106,7 +108,18 @@ fn failed(what: &str, path: &Path, error: &io::Error) -> String {
     format!("cannot {what} {}: {error}", path.display())
 }
 
-fn refuse_foreign(directory: &Path) -> Result<(), String> {
+/// Whether a file holds a certificate or key of a user or member: `member0_enc_privk.pem`.
+fn is_identity(name: &str) -> bool {
+    let Some(rest) = name.strip_prefix("member").or_else(|| name.strip_prefix("user")) else {
+        return false;
+    };
+    let Some((number, kind)) = rest.split_once('_') else { return false };
+    !number.is_empty()
+        && number.bytes().all(|byte| byte.is_ascii_digit())
+        && ["cert.pem", "privk.pem", "enc_pubk.pem", "enc_privk.pem"].contains(&kind)
+}
+
+fn refuse_foreign(directory: &Path, keep: fn(&str) -> bool) -> Result<(), String> {
     let kind = match fs::symlink_metadata(directory) {
         Ok(metadata) => metadata.file_type(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -116,9 +129,14 @@ fn refuse_foreign(directory: &Path) -> Result<(), String> {
     if !kind.is_dir() {
         return Err(format!("{} is not a directory. {advice}", directory.display()));
     }
-    let mut entries = fs::read_dir(directory).map_err(|error| failed("read", directory, &error))?;
     let marked = fs::read(directory.join(MARKER)).is_ok_and(|text| text == MARKER_TEXT.as_bytes());
-    if marked || entries.next().is_none() {
+    let entries = fs::read_dir(directory).map_err(|error| failed("read", directory, &error))?;
+    let mut foreign = false;
+    for entry in entries {
+        let name = entry.map_err(|error| failed("read", directory, &error))?.file_name();
+        foreign |= !name.to_str().is_some_and(keep);
+    }
+    if marked || !foreign {
         return Ok(());
     }
     Err(format!(
@@ -127,7 +145,7 @@ fn refuse_foreign(directory: &Path) -> Result<(), String> {
     ))
 }
 
-fn clear(directory: &Path) -> Result<bool, String> {
+fn clear(directory: &Path, keep: fn(&str) -> bool) -> Result<bool, String> {
     fs::create_dir_all(directory).map_err(|error| failed("create", directory, &error))?;
     let marker = directory.join(MARKER);
     fs::write(&marker, MARKER_TEXT).map_err(|error| failed("write", &marker, &error))?;
@@ -135,7 +153,7 @@ fn clear(directory: &Path) -> Result<bool, String> {
     for entry in fs::read_dir(directory).map_err(|error| failed("read", directory, &error))? {
         let entry = entry.map_err(|error| failed("read", directory, &error))?;
         let path = entry.path();
-        if path == marker {
+        if path == marker || entry.file_name().to_str().is_some_and(keep) {
             continue;
         }
         let kind = entry.file_type().map_err(|error| failed("look at", &path, &error))?;
@@ -179,10 +197,12 @@ mod tests {
         assert_eq!(workspace.start_fresh(), Ok(false));
         fs::create_dir(workspace.ledger()).unwrap();
         fs::write(workspace.ledger().join("ledger_1"), "old").unwrap();
-        fs::write(workspace.common_file("user0_cert.pem"), "old").unwrap();
+        fs::write(workspace.common_file("service_cert.pem"), "old").unwrap();
+        fs::write(workspace.common_file("user0_cert.pem"), "kept").unwrap();
         assert_eq!(workspace.start_fresh(), Ok(true));
         assert!(!workspace.ledger().exists());
-        assert!(!workspace.common_file("user0_cert.pem").exists());
+        assert!(!workspace.common_file("service_cert.pem").exists());
+        assert!(workspace.common_file("user0_cert.pem").exists());
         assert_eq!(fs::read_to_string(root.path().join("notes.txt")).unwrap(), "mine");
     }
 
@@ -198,6 +218,20 @@ mod tests {
         assert!(refusal.contains("sandbox_common was not made by"), "{refusal}");
         assert!(workspace.common_file("precious.pem").exists());
         assert!(workspace.node().join("0.pem").exists());
+    }
+
+    #[test]
+    fn identities_of_others_are_welcome() {
+        let root = tempfile::tempdir().unwrap();
+        let workspace = Workspace::new(root.path().to_owned());
+        fs::create_dir(workspace.common()).unwrap();
+        fs::write(workspace.common_file("member0_cert.pem"), "theirs").unwrap();
+        assert_eq!(workspace.start_fresh(), Ok(false));
+        assert!(workspace.common_file("member0_cert.pem").exists());
+        for name in ["member_cert.pem", "user0.pem", "member0_cert.pem.bak", "x0_cert.pem"] {
+            assert!(!is_identity(name), "{name}");
+        }
+        assert!(is_identity("member12_enc_privk.pem") && is_identity("user0_privk.pem"));
     }
 
     #[test]

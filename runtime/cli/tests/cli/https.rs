@@ -71,6 +71,17 @@ impl Client {
         Some(String::from_utf8(chosen.to_vec()).unwrap())
     }
 
+    /// The certificate that the server shows, DER.
+    pub(crate) fn certificate(&self) -> Vec<u8> {
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        let mut connection = ClientConnection::new(Arc::new(self.config()), name).unwrap();
+        let mut tcp = TcpStream::connect(&self.address).unwrap();
+        while connection.is_handshaking() {
+            connection.complete_io(&mut tcp).unwrap();
+        }
+        connection.peer_certificates().unwrap()[0].to_vec()
+    }
+
     pub(crate) fn get_accepting(&self, path: &str, content_type: &str) -> Answer {
         self.send("GET", path, &format!("accept: {content_type}\r\n"), "")
     }

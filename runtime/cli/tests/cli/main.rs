@@ -9,6 +9,7 @@ mod process;
 mod project;
 mod receipt;
 mod sandbox;
+mod sandbox_apply;
 mod secret;
 mod support;
 mod watch;

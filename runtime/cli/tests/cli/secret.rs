@@ -91,14 +91,14 @@ fn a_real_services_private_entries_open() {
 fn a_sandboxs_private_entries_open_for_its_member() {
     let directory = tempfile::tempdir().unwrap();
     let (mut running, client) = sandbox::start(directory.path(), &[]);
-    client.post("/app/log/private/durable", r#"{"id": 9, "msg": "hidden"}"#).expect(200);
+    client.post("/app/log/private/durable", r#"{"id": 9, "msg": "whispered"}"#).expect(200);
     running.stop();
     let ledger = directory.path().join("workspace/sandbox_0/0.ledger");
     let shown = open(&ledger, &client.common, "records");
     assert_eq!(shown.len(), 1);
-    assert_eq!(shown[0]["tables"][0]["writes"][0]["value"], "hidden");
+    assert_eq!(shown[0]["tables"][0]["writes"][0]["value"], "whispered");
     assert_eq!(shown[0]["tables"][0]["public"], false);
     let bytes = fs::read(ledger.join("ledger_1")).unwrap();
-    let seen = bytes.windows(6).any(|window| window == b"hidden");
+    let seen = bytes.windows(9).any(|window| window == b"whispered");
     assert!(!seen, "a private record stands in clear in the ledger");
 }
