@@ -1,21 +1,20 @@
 //! From a finished transaction to a place in the queue of the core: sequence under the store's
-//! short lock, seal and hash outside it, hand over in order.
+//! short lock, seal and hash outside it, hand over.
 //!
 //! Invariant: every number taken reaches the queue, or the queue is poisoned: the core never waits
 //! for a hole.
 
-use std::collections::VecDeque;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use affiant_proof::TxId;
-use parking_lot::{Condvar, Mutex};
-use std::time::Duration;
 
 use crate::error::KvError;
+use crate::limits::GATHERED_ENTRY_BYTES_MAX;
+use crate::queue::SealedQueue;
 use crate::seal::Sealer;
-use crate::store::{Sequencing, Store};
+use crate::store::{Sequenced, Sequencing, Store};
 use crate::tx::Tx;
-use crate::write_set::SealedEntry;
 
 /// How a commit attempt ended. An outcome, not an error.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,144 +31,6 @@ pub enum CommitOutcome {
     TooManyPending,
     /// The node has failed and accepts nothing more.
     Poisoned(String),
-}
-
-/// Entries on their way to the core, in seqno order. Bounded by the store's bound on uncommitted
-/// transactions.
-#[derive(Default)]
-pub struct SealedQueue {
-    state: Mutex<QueueState>,
-    wake: Condvar,
-}
-
-#[derive(Default)]
-struct QueueState {
-    /// The seqno of slot 0.
-    next: u64,
-    slots: VecDeque<Slot>,
-    bytes: usize,
-    poisoned: Option<String>,
-    /// Someone needs the core now.
-    urgent: bool,
-}
-
-/// What is known of one number.
-enum Slot {
-    /// Taken, but still being sealed.
-    Awaited,
-    Sealed(SealedEntry),
-    /// A signature has it; the core makes that entry itself.
-    Signature,
-}
-
-impl Slot {
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Sealed(entry) => entry.bytes.len(),
-            Self::Awaited | Self::Signature => 0,
-        }
-    }
-}
-
-/// Queued bytes at which the core is woken at once.
-const WAKE_BYTES: usize = 1 << 20;
-/// Queued entries at which the core is woken at once.
-const WAKE_ENTRIES: usize = 1_024;
-
-impl QueueState {
-    fn slot(&mut self, seqno: u64) -> &mut Slot {
-        assert!(seqno >= self.next, "a number is queued once");
-        let position = (seqno - self.next) as usize;
-        if self.slots.len() <= position {
-            self.slots.resize_with(position + 1, || Slot::Awaited);
-        }
-        let slot = &mut self.slots[position];
-        assert!(matches!(slot, Slot::Awaited), "a number is queued once");
-        slot
-    }
-}
-
-impl SealedQueue {
-    /// Expects the entry at `seqno` next; forgets what is queued.
-    pub fn restart(&self, seqno: u64) {
-        let mut state = self.state.lock();
-        state.next = seqno;
-        state.slots.clear();
-        state.bytes = 0;
-    }
-
-    /// Adds an entry; entries may come out of order, from any thread.
-    pub fn push(&self, entry: SealedEntry) {
-        let mut state = self.state.lock();
-        if state.poisoned.is_some() {
-            return;
-        }
-        state.bytes += entry.bytes.len();
-        let first = state.slots.is_empty();
-        let seqno = entry.txid.seqno;
-        *state.slot(seqno) = Slot::Sealed(entry);
-        if first || state.slots.len() >= WAKE_ENTRIES || state.bytes >= WAKE_BYTES {
-            drop(state);
-            self.wake.notify_one();
-        }
-    }
-
-    /// Expects no entry at `seqno`: a signature has taken the number.
-    pub(crate) fn skip(&self, seqno: u64) {
-        let mut state = self.state.lock();
-        if state.poisoned.is_none() {
-            *state.slot(seqno) = Slot::Signature;
-        }
-    }
-
-    /// Takes the entries before the first number that is still being sealed.
-    pub fn drain(&self) -> Vec<SealedEntry> {
-        let mut state = self.state.lock();
-        let awaited = state.slots.iter().position(|slot| matches!(slot, Slot::Awaited));
-        let rest = awaited.map(|position| state.slots.split_off(position)).unwrap_or_default();
-        let ready = core::mem::replace(&mut state.slots, rest);
-        state.next += ready.len() as u64;
-        state.bytes = state.slots.iter().map(Slot::bytes).sum();
-        drop(state);
-        let sealed = ready.into_iter().filter_map(|slot| match slot {
-            Slot::Sealed(entry) => Some(entry),
-            Slot::Awaited | Slot::Signature => None,
-        });
-        sealed.collect()
-    }
-
-    /// Wakes the core at once: somebody waits for commit, or an event came.
-    pub fn wake(&self) {
-        self.state.lock().urgent = true;
-        self.wake.notify_one();
-    }
-
-    /// Blocks the core until there is something to do, or for `timeout`. Early answers do not hurry
-    /// it: entries gather until there are many, or somebody calls [`Self::wake`].
-    pub fn wait(&self, timeout: Duration) {
-        let mut state = self.state.lock();
-        if !state.urgent && state.slots.len() < WAKE_ENTRIES && state.bytes < WAKE_BYTES {
-            self.wake.wait_for(&mut state, timeout);
-        }
-        state.urgent = false;
-    }
-
-    /// Refuses everything from now on; the first reason stays.
-    pub fn poison(&self, reason: &str) {
-        let mut state = self.state.lock();
-        state.poisoned.get_or_insert_with(|| reason.to_owned());
-        state.slots.clear();
-        state.bytes = 0;
-        state.urgent = true;
-        drop(state);
-        self.wake.notify_one();
-    }
-
-    /// Why the queue is poisoned, if it is.
-    #[must_use]
-    pub fn poisoned(&self) -> Option<String> {
-        self.state.lock().poisoned.clone()
-    }
 }
 
 /// Commits transactions. Cheap to clone, used from any thread.
@@ -225,9 +86,8 @@ impl Committer {
         };
         let txid = sequenced.txid;
         let guard = HoleGuard { committer: self, armed: true };
-        match sequenced.seal(&*self.sealer) {
-            Ok(entry) => {
-                self.queue.push(entry);
+        match self.seal_and_queue(&sequenced) {
+            Ok(()) => {
                 guard.disarm();
                 CommitOutcome::Sequenced(txid)
             }
@@ -238,6 +98,21 @@ impl Committer {
                 CommitOutcome::Poisoned(reason)
             }
         }
+    }
+
+    fn seal_and_queue(&self, sequenced: &Sequenced) -> Result<(), KvError> {
+        thread_local! {
+            /// Where this thread's entries are made; their bytes are copied out of it.
+            static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+        }
+        // Taken out, so that a sealer that comes here again finds room of its own.
+        let mut bytes = ROOM.take();
+        let digests = sequenced.seal_into(&*self.sealer, &mut bytes)?;
+        self.queue.push_bytes(sequenced.txid, digests, &mut bytes);
+        if bytes.capacity() <= GATHERED_ENTRY_BYTES_MAX {
+            ROOM.set(bytes);
+        }
+        Ok(())
     }
 
     /// Stops the store and the queue for good.
@@ -327,26 +202,5 @@ mod tests {
             assert!(matches!(write(&committer), CommitOutcome::Poisoned(_)));
             assert!(committer.queue().poisoned().is_some() && committer.queue().drain().is_empty());
         }
-    }
-
-    #[test]
-    fn entries_leave_the_queue_in_order_and_never_past_a_hole() {
-        let committer = committer(0, 0);
-        let seal = |seqno: u64| {
-            let txid = TxId::new(2, seqno);
-            crate::write_set::encode(txid, 0, Digest::ZERO, &[], &*committer.sealer).unwrap()
-        };
-        let queue = committer.queue();
-        let drained = || queue.drain().iter().map(|entry| entry.txid.seqno).collect::<Vec<_>>();
-        queue.push(seal(2));
-        assert!(drained().is_empty());
-        queue.skip(3);
-        queue.push(seal(5));
-        queue.push(seal(1));
-        assert_eq!(drained(), [1, 2]);
-        queue.push(seal(4));
-        assert_eq!(drained(), [4, 5]);
-        assert_eq!(queue.state.lock().next, 6);
-        assert_eq!(queue.state.lock().bytes, 0);
     }
 }

@@ -54,11 +54,11 @@ impl History {
 
     pub(crate) fn append(&mut self, entry: &SealedEntry) {
         assert_eq!(entry.txid.seqno, self.tree.size(), "entries are appended in order");
-        self.tree.append(entry.leaf);
+        self.tree.append(entry.digests.leaf);
         self.parts.push_back(LeafParts {
             txid: entry.txid,
-            write_set_digest: entry.write_set_digest,
-            claims_digest: entry.claims_digest,
+            write_set_digest: entry.digests.write_set,
+            claims_digest: entry.digests.claims,
         });
     }
 

@@ -16,6 +16,8 @@ pub mod limits;
 mod map;
 mod name;
 mod ordered;
+mod queue;
+mod recycler;
 mod replica;
 mod seal;
 mod sidecar;
@@ -23,17 +25,18 @@ mod store;
 mod tx;
 mod write_set;
 
-pub use commit::{CommitOutcome, Committer, SealedQueue};
+pub use commit::{CommitOutcome, Committer};
 pub use disk::{Disk, DiskError, DiskResult, MemDisk, RealDisk};
 pub use error::KvError;
 pub use key::Key;
 pub use ledger::{CommittedEntry, EntryWrites, LedgerIndex, LedgerReader, SignatureEntry};
 pub use map::Value;
 pub use name::{Category, MapName};
+pub use queue::SealedQueue;
 pub use replica::{
     DiskBatch, DiskOp, Effects, Event, ReceiptParts, Recovered, Replica, ReplicaConfig, SignedRoot,
 };
 pub use seal::{KeyError, Sealer, Signer};
 pub use store::{Sequenced, Sequencing, Snapshot, Store, TxStatus};
 pub use tx::{Reads, Tx};
-pub use write_set::{SealedEntry, commit_evidence};
+pub use write_set::{Digests, SealedEntry, commit_evidence};

@@ -26,8 +26,12 @@ pub const SIGNATURE_BYTES_MAX: u64 = 64 << 20;
 pub const CHUNK_BYTES_DEFAULT: u64 = 5_000_000;
 /// Largest chunk, in bytes: positions are 32 bits wide.
 pub const CHUNK_BYTES_MAX: u64 = u32::MAX as u64 - ENTRY_BYTES_MAX as u64;
-/// Bytes gathered into one call to the disk.
-pub const APPEND_BYTES_MAX: usize = 1 << 20;
+/// Largest entry that is copied into a buffer with others instead of travelling by itself, in bytes.
+pub const GATHERED_ENTRY_BYTES_MAX: usize = 1 << 16;
+/// Size of the buffers that small entries are gathered in, in bytes.
+pub const BUFFER_BYTES: usize = 1 << 20;
+/// Such buffers whose memory is used again, in the queue and in the ledger's writer each.
+pub const RECYCLED_COUNT_MAX: usize = 6;
 /// Bytes of entries at which a batch is handed to the disk even while another one is written.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Batches on their way to the disk at which a full batch waits.
@@ -44,6 +48,7 @@ pub const READER_SIGNATURES_MAX: usize = 16;
 pub const READER_WINDOW_BYTES: usize = 1 << 18;
 
 const _: () = assert!(VALUE_BYTES_MAX + KEY_BYTES_MAX + MAP_NAME_BYTES_MAX + 56 < TX_BYTES_MAX);
+const _: () = assert!(GATHERED_ENTRY_BYTES_MAX < BUFFER_BYTES);
 const _: () = assert!(TX_BYTES_MAX < ENTRY_BYTES_MAX / 2 + 1);
 const _: () = assert!(SIGNATURE_ENTRIES_MAX_DEFAULT < UNCOMMITTED_COUNT_MAX_DEFAULT as u64);
 /// Most file handles that the disk keeps open.

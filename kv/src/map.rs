@@ -12,6 +12,7 @@ use std::sync::Arc;
 use imbl::OrdMap;
 
 pub(crate) use crate::key::Key;
+use crate::name::MapName;
 
 /// A value's bytes: immutable, cheap to clone.
 pub type Value = Arc<[u8]>;
@@ -24,13 +25,30 @@ pub(crate) struct Versioned {
 }
 
 /// The contents of one map at one version.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct MapState {
     entries: OrdMap<Key, Versioned>,
     version: u64,
+    id: u32,
+    governed: bool,
 }
 
 impl MapState {
+    /// The empty map that the store knows as `id`.
+    pub(crate) fn new(id: u32, name: &MapName) -> Self {
+        Self { entries: OrdMap::new(), version: 0, id, governed: name.is_governed() }
+    }
+
+    /// Its place in the store's list of names.
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// Whether it is of [`MapName::is_governed`].
+    pub(crate) fn is_governed(&self) -> bool {
+        self.governed
+    }
+
     pub(crate) fn version(&self) -> u64 {
         self.version
     }
@@ -40,7 +58,7 @@ impl MapState {
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Versioned> {
-        self.entries.get(key)
+        self.entries.get(&Key::from(key))
     }
 
     /// Applies one write or removal at `seqno` and returns what was there before.
@@ -48,15 +66,13 @@ impl MapState {
         &mut self,
         seqno: u64,
         key: &Key,
-        value: Option<&Value>,
+        value: Option<Value>,
     ) -> Option<Versioned> {
         assert!(seqno >= self.version, "a map's version never goes back");
         self.version = seqno;
         match value {
-            Some(value) => {
-                self.entries.insert(key.clone(), Versioned { seqno, value: value.clone() })
-            }
-            None => self.entries.remove(&**key),
+            Some(value) => self.entries.insert(key.clone(), Versioned { seqno, value }),
+            None => self.entries.remove(key),
         }
     }
 
@@ -68,7 +84,7 @@ impl MapState {
                 self.entries.insert(key.clone(), before);
             }
             None => {
-                self.entries.remove(&**key);
+                self.entries.remove(key);
             }
         }
     }

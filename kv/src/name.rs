@@ -3,6 +3,8 @@
 use core::fmt;
 use std::sync::Arc;
 
+use affiant_proof::tables;
+
 use crate::error::KvError;
 use crate::limits::MAP_NAME_BYTES_MAX;
 
@@ -57,8 +59,20 @@ impl MapName {
         self.0.starts_with("public:")
     }
 
-    pub(crate) fn is_internal_public(&self) -> bool {
+    fn is_internal_public(&self) -> bool {
         self.0.starts_with("public:ccf.internal.")
+    }
+
+    /// Whether this is a table of the node or of governance other than those that every signature
+    /// writes: nearly every request reads some, hardly any transaction writes one.
+    pub(crate) fn is_governed(&self) -> bool {
+        self.category() != Category::Application && !self.is_signature_table()
+    }
+
+    /// Whether only signature entries write it.
+    pub(crate) fn is_signature_table(&self) -> bool {
+        self.is_internal_public()
+            && matches!(self.as_str(), tables::SIGNATURES | tables::COSE_SIGNATURES | tables::TREE)
     }
 
     /// To whom the map belongs.

@@ -29,12 +29,12 @@ use affiant_proof::entry::FLAG_CHUNK_AFTER;
 use affiant_proof::merkle::MerklePath;
 use affiant_proof::{Digest, TxId};
 
-use crate::commit::SealedQueue;
 use crate::consensus::{Consensus, Pending, Span};
 use crate::error::KvError;
 use crate::history::History;
 use crate::ledger::{LedgerIndex, Writer};
 use crate::limits::{BATCH_BYTES_MAX, BATCHES_IN_FLIGHT_MAX, SIGNATURE_BYTES_MAX};
+use crate::queue::SealedQueue;
 use crate::seal::Sealer;
 use crate::sidecar::Sidecar;
 use crate::store::Store;
@@ -253,7 +253,7 @@ impl Replica {
         self.gathered.bytes += entry.bytes.len();
         let first = self.gathered.span.map_or(seqno, |span| span.first);
         self.gathered.span = Some(Span { first, last: seqno });
-        self.writer.append(seqno, entry.bytes.into())
+        self.writer.append(seqno, entry.bytes)
     }
 
     /// Makes the signature entry whose number was taken, if all entries before it are here.

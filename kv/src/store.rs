@@ -5,8 +5,9 @@
 //! * Everything above the commit point can be undone; nothing at or below it ever is.
 //! * The lock covers the conflict check, the number and the head's update, and nothing else: what
 //!   they need is allocated before it is taken, and what they replace is freed after.
-//! * A published snapshot never changes. It is published on demand, so that a run of writes updates
-//!   the head in place instead of copying a path for each.
+//! * A published state never changes, and is the head or nothing: it is published when somebody reads
+//!   and given up before the head changes. So a write updates the head in place, unless somebody still
+//!   holds the state before it; then it copies a path.
 
 mod sequencer;
 mod snapshot;
@@ -17,11 +18,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use affiant_proof::{Digest, TxId};
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwapOption, Guard};
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::tx::{Parts, Tx};
-use sequencer::{Sequencer, Undo};
+use sequencer::{Sequencer, bytes_of};
 use snapshot::State;
 
 pub(crate) use sequencer::MapWrites;
@@ -77,6 +78,11 @@ pub enum Sequencing {
     TooManyPending,
 }
 
+/// Changes since a snapshot up to which it is freed under the lock.
+const YOUNG_REVISIONS: u64 = 64;
+/// Transactions that are compacted at once.
+const COMPACT_COUNT: usize = 128;
+
 #[derive(Default)]
 struct CommitPoint {
     committed: TxId,
@@ -87,8 +93,8 @@ struct CommitPoint {
 /// The store. Shared by every thread of a node.
 pub struct Store {
     sequencer: Mutex<Sequencer>,
-    published: ArcSwap<State>,
-    /// The head's revision, to see without the lock whether the published state is stale.
+    published: ArcSwapOption<State>,
+    /// The head's revision, to see without the lock whether a published state is stale.
     revision: AtomicU64,
     /// The head's seqno.
     last_seqno: AtomicU64,
@@ -103,12 +109,11 @@ impl Store {
     pub fn new() -> Arc<Self> {
         static STORES: AtomicU64 = AtomicU64::new(0);
         let store = STORES.fetch_add(1, Ordering::Relaxed);
-        let empty = State { store, ..State::default() };
         let mut sequencer = Sequencer::default();
-        sequencer.head = empty.clone();
+        sequencer.head.store = store;
         Arc::new(Self {
             sequencer: Mutex::new(sequencer),
-            published: ArcSwap::from_pointee(empty),
+            published: ArcSwapOption::empty(),
             revision: AtomicU64::new(0),
             last_seqno: AtomicU64::new(0),
             view: AtomicU64::new(0),
@@ -136,23 +141,21 @@ impl Store {
     /// The newest state. Takes no lock unless something was written since it was last asked.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let published = self.published.load();
-        if published.revision == self.revision.load(Ordering::Acquire) {
-            return Snapshot(arc_swap::Guard::into_inner(published));
+        if let Some(state) = Guard::into_inner(self.published.load())
+            && state.revision == self.revision.load(Ordering::Acquire)
+        {
+            return Snapshot(state);
         }
-        drop(published);
-        let sequencer = self.sequencer.lock();
-        let published = self.published.load();
-        if published.revision == sequencer.head.revision {
+        let mut sequencer = self.sequencer.lock();
+        if sequencer.is_published
+            && let Some(state) = self.published.load_full()
+        {
             // Another thread was here while this one waited.
-            return Snapshot(arc_swap::Guard::into_inner(published));
+            return Snapshot(state);
         }
-        drop(published);
         let state = Arc::new(sequencer.head.clone());
-        let before = self.published.swap(state.clone());
-        drop(sequencer);
-        // Freed outside the lock: a state whose last owner this is may be large.
-        drop(before);
+        self.published.store(Some(state.clone()));
+        sequencer.is_published = true;
         Snapshot(state)
     }
 
@@ -219,8 +222,8 @@ impl Store {
             // It would not fit into an entry, and its number would be lost.
             return Sequencing::TooManyPending;
         }
-        let Parts { snapshot, relied, reads, writes, claims_digest } = tx.into_parts();
-        let undo = Undo::for_writes(&writes);
+        let Parts { mut snapshot, relied, reads, writes, claims_digest } = tx.into_parts();
+        let bytes = bytes_of(&writes);
 
         let mut sequencer = self.sequencer.lock();
         let Some(view) = sequencer.view else { return Sequencing::NotPrimary };
@@ -228,18 +231,26 @@ impl Store {
             return Sequencing::TooManyPending;
         }
         let head = &sequencer.head;
-        if let Some(Snapshot(seen)) = &snapshot
-            && seen.revision != head.revision
-            && (seen.epoch != head.epoch || head.differs(&reads))
-        {
-            return Sequencing::Conflict;
+        if let Some(Snapshot(seen)) = &snapshot {
+            if seen.revision != head.revision
+                && (seen.epoch != head.epoch || head.differs(&reads, seen.governance_revision))
+            {
+                return Sequencing::Conflict;
+            }
+            // While it is held, the head cannot be changed in place. What is older shares little with
+            // the head, and may be long in freeing.
+            if head.revision - seen.revision < YOUNG_REVISIONS {
+                snapshot = None;
+            }
         }
         if !relied.iter().all(|reads| head.agrees_with(reads)) {
             return Sequencing::Conflict;
         }
-        let txid = sequencer.append(view, &writes, undo);
+        self.give_up_published(&mut sequencer);
+        let txid = sequencer.append(view, &writes, bytes);
         self.note_head(&sequencer);
         drop(sequencer);
+        drop(snapshot);
         Sequencing::Done(Sequenced { txid, claims_digest, writes })
     }
 
@@ -248,7 +259,8 @@ impl Store {
     pub(crate) fn sequence_signature(&self) -> Option<TxId> {
         let mut sequencer = self.sequencer.lock();
         let view = sequencer.view?;
-        let txid = sequencer.append(view, &[], Undo::for_writes(&[]));
+        self.give_up_published(&mut sequencer);
+        let txid = sequencer.append(view, &[], 0);
         self.note_head(&sequencer);
         Some(txid)
     }
@@ -256,9 +268,11 @@ impl Store {
     /// Puts a signature's tables into the head, at the number it took before; does nothing if it was
     /// rolled back meanwhile.
     pub(crate) fn apply_internal(&self, txid: TxId, writes: Vec<MapWrites>) {
-        let undo = Undo::for_writes(&writes);
+        let bytes = bytes_of(&writes);
+        let late = Vec::with_capacity(writes.iter().map(|map| map.writes.len()).sum());
         let mut sequencer = self.sequencer.lock();
-        sequencer.fill_in(txid, &writes, undo);
+        self.give_up_published(&mut sequencer);
+        sequencer.fill_in(txid, &writes, bytes, late);
         self.note_head(&sequencer);
         drop(sequencer);
         drop(writes);
@@ -270,6 +284,7 @@ impl Store {
         assert!(sequencer.view.is_none(), "replay happens before sequencing starts");
         let previous = sequencer.head.version;
         assert_eq!(txid.seqno, previous.seqno + 1, "entries are replayed in order");
+        self.give_up_published(&mut sequencer);
         sequencer.replay(txid, writes);
         self.note_head(&sequencer);
         drop(sequencer);
@@ -299,7 +314,8 @@ impl Store {
     pub(crate) fn open_view_with_signature(&self, view: u64) -> TxId {
         let mut sequencer = self.sequencer.lock();
         assert!(view > sequencer.head.version.view, "a view is opened once, above all before it");
-        let txid = sequencer.append(view, &[], Undo::for_writes(&[]));
+        self.give_up_published(&mut sequencer);
+        let txid = sequencer.append(view, &[], 0);
         self.note_view(txid);
         self.note_head(&sequencer);
         self.set_view(&mut sequencer, Some(view));
@@ -318,25 +334,33 @@ impl Store {
         assert!(seqno >= committed, "a committed transaction is never undone");
         let mut sequencer = self.sequencer.lock();
         assert!(sequencer.view.is_none(), "sequencing stops before a rollback");
-        let freed = sequencer.rollback(seqno);
+        self.give_up_published(&mut sequencer);
+        sequencer.rollback(seqno);
         self.note_head(&sequencer);
         let mut point = self.commit_point.write();
         while point.view_history.last().is_some_and(|first| *first > seqno) {
             point.view_history.pop();
         }
-        drop((point, sequencer));
-        drop(freed);
     }
 
     /// Moves the commit point; what is at or below it can no longer be undone.
     pub(crate) fn compact(&self, committed: TxId) {
-        let forgotten = self.sequencer.lock().compact(committed.seqno);
-        let mut point = self.commit_point.write();
-        assert!(committed.seqno >= point.committed.seqno, "the commit point never goes back");
-        point.committed = committed;
-        drop(point);
-        // Freed outside the locks.
-        drop(forgotten);
+        // Freed outside the lock, and little by little, so that nobody waits long for it.
+        let mut forgotten = Vec::with_capacity(COMPACT_COUNT);
+        let mut more = true;
+        while more {
+            more = self.sequencer.lock().compact(committed.seqno, COMPACT_COUNT, &mut forgotten);
+            forgotten.clear();
+        }
+        self.compact_to(committed);
+    }
+
+    /// Lets the head be changed in place, if nobody else holds the published state: before each change.
+    fn give_up_published(&self, sequencer: &mut MutexGuard<'_, Sequencer>) {
+        if core::mem::take(&mut sequencer.is_published) {
+            // The head holds everything that this does, so nothing much is freed here.
+            self.published.store(None);
+        }
     }
 
     fn set_view(&self, sequencer: &mut MutexGuard<'_, Sequencer>, view: Option<u64>) {
@@ -345,6 +369,7 @@ impl Store {
     }
 
     fn note_head(&self, sequencer: &MutexGuard<'_, Sequencer>) {
+        assert!(!sequencer.is_published, "a published state is the head");
         self.last_seqno.store(sequencer.head.version.seqno, Ordering::Release);
         self.revision.store(sequencer.head.revision, Ordering::Release);
     }

@@ -10,7 +10,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use affiant_proof::{Digest, TxId, tables};
+use affiant_proof::{Digest, TxId};
 
 use crate::error::KvError;
 use crate::limits::{KEY_BYTES_MAX, TX_BYTES_MAX, VALUE_BYTES_MAX};
@@ -30,6 +30,8 @@ struct MapChanges {
 #[derive(Clone)]
 pub(crate) struct MapReads {
     pub(crate) name: MapName,
+    /// [`MapName::is_governed`].
+    pub(crate) governed: bool,
     /// Key to the seqno seen, `None` where the key was absent.
     pub(crate) keys: Ordered<Option<u64>>,
     /// The map's version when it was read as a whole.
@@ -37,6 +39,10 @@ pub(crate) struct MapReads {
 }
 
 impl MapReads {
+    fn has_any(&self) -> bool {
+        self.whole.is_some() || !self.keys.is_empty()
+    }
+
     fn note(&mut self, key: &[u8], seen: Option<u64>) {
         if self.whole.is_none() && self.keys.get(key).is_none() {
             self.keys.insert(key, seen);
@@ -47,9 +53,11 @@ impl MapReads {
 /// What one transaction has read, for others to rely on: while it is so, what was concluded from it
 /// holds. Cheap to share.
 pub struct Reads {
-    /// Of the snapshot that was read, as is the epoch.
+    /// Of the snapshot that was read, as are the next two.
     pub(crate) store: u64,
     pub(crate) epoch: u64,
+    /// Where it is the same still, tables of governance need no look.
+    pub(crate) governance_revision: u64,
     pub(crate) maps: Vec<MapReads>,
 }
 
@@ -124,9 +132,14 @@ impl Tx {
     /// What was read so far, to be relied on by later transactions; `None` before the first read.
     #[must_use]
     pub fn reads(&self) -> Option<Arc<Reads>> {
-        let (store, epoch) = self.snapshot.as_ref()?.origin();
+        let state = self.snapshot.as_ref()?.state();
         let maps = self.changes.iter().map(|changes| changes.reads.clone());
-        Some(Arc::new(Reads { store, epoch, maps: maps.collect() }))
+        Some(Arc::new(Reads {
+            store: state.store,
+            epoch: state.epoch,
+            governance_revision: state.governance_revision,
+            maps: maps.collect(),
+        }))
     }
 
     /// Depends on what an earlier transaction read as if this one had read it and found the same. If
@@ -142,7 +155,7 @@ impl Tx {
             return true;
         }
         let snapshot = self.snapshot.get_or_insert_with(|| self.store.snapshot());
-        self.relied.iter().all(|reads| snapshot.agrees_with(reads))
+        self.relied.iter().all(|reads| snapshot.state().agrees_with(reads))
     }
 
     /// Attaches a claims digest to the entry (32 zero bytes mean none).
@@ -204,7 +217,7 @@ impl Tx {
     /// transaction that grows beyond its bound by this is refused when it is committed.
     pub fn clear(&mut self, map: &MapName) {
         let keys: Vec<Key> = self.entries(map).into_iter().map(|(key, _)| key).collect();
-        if is_signature_table(map) {
+        if map.is_signature_table() {
             return;
         }
         let index = self.index_of(map);
@@ -297,12 +310,16 @@ impl Tx {
         let mut writes = Vec::with_capacity(changes.len());
         let mut reads = Vec::new();
         for map in changes {
-            if !map.writes.is_empty() {
-                let name = map.reads.name.clone();
-                writes.push(MapWrites { name, writes: map.writes.into_vec() });
-            }
-            if map.reads.whole.is_some() || !map.reads.keys.is_empty() {
-                reads.push(map.reads);
+            let (has_reads, written) = (map.reads.has_any(), map.writes.into_vec());
+            match (has_reads, written.is_empty()) {
+                (true, true) => reads.push(map.reads),
+                (true, false) => {
+                    writes.push(MapWrites { name: map.reads.name.clone(), writes: written });
+                    reads.push(map.reads);
+                }
+                // Moved, since names are shared between threads that count their users.
+                (false, false) => writes.push(MapWrites { name: map.reads.name, writes: written }),
+                (false, true) => {}
             }
         }
         Parts { snapshot, relied, reads, writes, claims_digest }
@@ -318,7 +335,8 @@ impl Tx {
             return index;
         }
         self.bytes = self.bytes.saturating_add(map.as_str().len() + MAP_OVERHEAD_BYTES);
-        let reads = MapReads { name: map.clone(), keys: Ordered::default(), whole: None };
+        let (name, governed) = (map.clone(), map.is_governed());
+        let reads = MapReads { name, governed, keys: Ordered::default(), whole: None };
         self.changes.push(MapChanges { reads, writes: Ordered::default() });
         self.changes.len() - 1
     }
@@ -327,7 +345,7 @@ impl Tx {
     fn index_to_write(&mut self, map: &MapName, bytes: usize) -> Result<usize, KvError> {
         let size = self.bytes.saturating_add(bytes + WRITE_OVERHEAD_BYTES);
         bounded("the writes of one transaction", size, TX_BYTES_MAX)?;
-        if is_signature_table(map) {
+        if map.is_signature_table() {
             return Err(KvError::MapName {
                 name: map.as_str().to_owned(),
                 reason: "only the node itself writes this table, in signature entries",
@@ -349,11 +367,6 @@ impl Tx {
 const WRITE_OVERHEAD_BYTES: usize = 16;
 /// Bytes of a map in the ledger besides its name and its writes.
 const MAP_OVERHEAD_BYTES: usize = 40;
-
-fn is_signature_table(map: &MapName) -> bool {
-    map.is_internal_public()
-        && matches!(map.as_str(), tables::SIGNATURES | tables::COSE_SIGNATURES | tables::TREE)
-}
 
 fn bounded(what: &'static str, size: usize, limit: usize) -> Result<(), KvError> {
     if size > limit { Err(KvError::TooLarge { what, size, limit }) } else { Ok(()) }

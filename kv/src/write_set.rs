@@ -8,6 +8,7 @@ use affiant_proof::entry::encode::{
 };
 use affiant_proof::entry::{FRAME_BYTES, OVERHEAD_BYTES, iv_for};
 use affiant_proof::{Digest, TxId, claims};
+use bytes::Bytes;
 
 use crate::error::KvError;
 use crate::limits::ENTRY_BYTES_MAX;
@@ -19,13 +20,20 @@ pub struct SealedEntry {
     /// Its id.
     pub txid: TxId,
     /// The whole entry, from the header's first byte to the last byte of ciphertext.
-    pub bytes: Vec<u8>,
-    /// SHA-256 of `bytes`.
-    pub write_set_digest: Digest,
+    pub bytes: Bytes,
+    /// Its leaf.
+    pub digests: Digests,
+}
+
+/// The Merkle leaf of an entry, and what it is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Digests {
+    /// SHA-256 of the entry's bytes.
+    pub write_set: Digest,
     /// SHA-256 of the commit evidence.
-    pub commit_evidence_digest: Digest,
+    pub commit_evidence: Digest,
     /// The claims digest, zero where the application set none.
-    pub claims_digest: Digest,
+    pub claims: Digest,
     /// The Merkle leaf: SHA-256 of the three digests above.
     pub leaf: Digest,
 }
@@ -38,29 +46,52 @@ impl Sequenced {
     pub fn seal(&self, sealer: &dyn Sealer) -> Result<SealedEntry, KvError> {
         encode(self.txid, 0, self.claims_digest, &self.writes, sealer)
     }
+
+    /// As [`Self::seal`]; the entry replaces what `bytes` holds.
+    pub(crate) fn seal_into(
+        &self,
+        sealer: &dyn Sealer,
+        bytes: &mut Vec<u8>,
+    ) -> Result<Digests, KvError> {
+        encode_into(bytes, self.txid, 0, self.claims_digest, &self.writes, sealer)
+    }
 }
 
 pub(crate) fn encode(
     txid: TxId,
     flags: u8,
-    claims_digest: Digest,
+    claims: Digest,
     writes: &[MapWrites],
     sealer: &dyn Sealer,
 ) -> Result<SealedEntry, KvError> {
-    let commit_evidence_digest = sealer.commit_evidence_digest(txid)?;
+    let mut bytes = Vec::new();
+    let digests = encode_into(&mut bytes, txid, flags, claims, writes, sealer)?;
+    Ok(SealedEntry { txid, bytes: bytes.into(), digests })
+}
+
+fn encode_into(
+    bytes: &mut Vec<u8>,
+    txid: TxId,
+    flags: u8,
+    claims: Digest,
+    writes: &[MapWrites],
+    sealer: &dyn Sealer,
+) -> Result<Digests, KvError> {
+    let commit_evidence = sealer.commit_evidence_digest(txid)?;
     let size = OVERHEAD_BYTES + writes.iter().map(encoded_size).sum::<usize>();
     if size > ENTRY_BYTES_MAX {
         return Err(KvError::TooLarge { what: "a ledger entry", size, limit: ENTRY_BYTES_MAX });
     }
-    let mut bytes = Vec::with_capacity(size);
+    bytes.clear();
+    bytes.reserve_exact(size);
     bytes.extend_from_slice(&[0; FRAME_BYTES]);
-    put_public_header(&mut bytes, txid.seqno, &claims_digest, &commit_evidence_digest);
+    put_public_header(bytes, txid.seqno, &claims, &commit_evidence);
     for map in writes.iter().filter(|map| map.name.is_public()) {
-        encode_map(&mut bytes, map);
+        encode_map(bytes, map);
     }
     let public_end = bytes.len();
     for map in writes.iter().filter(|map| !map.name.is_public()) {
-        encode_map(&mut bytes, map);
+        encode_map(bytes, map);
     }
     assert_eq!(bytes.len(), size, "the size was computed from the same writes");
 
@@ -69,9 +100,9 @@ pub(crate) fn encode(
     let head = frame(flags, &tag, &iv_for(txid), public_end - FRAME_BYTES, size - public_end);
     bytes[..FRAME_BYTES].copy_from_slice(&head);
 
-    let write_set_digest = Digest::of(&bytes);
-    let leaf = claims::leaf(&write_set_digest, &commit_evidence_digest, &claims_digest);
-    Ok(SealedEntry { txid, bytes, write_set_digest, commit_evidence_digest, claims_digest, leaf })
+    let write_set = Digest::of(bytes);
+    let leaf = claims::leaf(&write_set, &commit_evidence, &claims);
+    Ok(Digests { write_set, commit_evidence, claims, leaf })
 }
 
 /// The commit evidence of `txid` as receipts carry it.

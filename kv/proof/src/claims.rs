@@ -3,8 +3,6 @@
 //! The evidence is a text that only holders of the ledger secret can make before commit. It is
 //! published in receipts, so a receipt shows that its entry was committed, not merely ordered.
 
-use core::fmt::Write as _;
-
 use zeroize::Zeroize as _;
 
 use crate::digest::{State, hex_digits};
@@ -38,7 +36,7 @@ impl EvidenceKey {
     /// The nonce of the entry `txid`.
     #[must_use]
     pub fn nonce(&self, txid: TxId) -> [u8; 32] {
-        self.0.authenticate(Text::of(format_args!("{txid}")).bytes()).0
+        self.0.authenticate(Text::of(txid).id()).0
     }
 
     /// The commit evidence text of the entry `txid`.
@@ -50,8 +48,10 @@ impl EvidenceKey {
     /// The SHA-256 of [`EvidenceKey::evidence`], without making the text.
     #[must_use]
     pub fn evidence_digest(&self, txid: TxId) -> Digest {
-        let mut text = Text::of(format_args!("ce:{txid}:"));
-        for byte in self.nonce(txid) {
+        let mut text = Text::of(txid);
+        let nonce = self.0.authenticate(text.id());
+        text.push(b":");
+        for byte in nonce.0 {
             text.push(&hex_digits(byte));
         }
         Digest::of(text.bytes())
@@ -92,21 +92,33 @@ impl HmacKey {
 /// Room for the longest commit evidence: `ce:`, two 64-bit decimals, a dot, a colon, the nonce.
 const TEXT_BYTES: usize = 3 + 20 + 1 + 20 + 1 + 64;
 
-/// A short text without a heap allocation.
+/// The start of a commit evidence, without a heap allocation and without the formatting machinery:
+/// every entry needs it.
 struct Text {
     bytes: [u8; TEXT_BYTES],
     length: usize,
 }
 
 impl Text {
-    fn of(arguments: core::fmt::Arguments<'_>) -> Self {
+    const PREFIX: &[u8] = b"ce:";
+
+    /// `ce:<view>.<seqno>`.
+    fn of(txid: TxId) -> Self {
         let mut text = Self { bytes: [0; TEXT_BYTES], length: 0 };
-        text.write_fmt(arguments).expect("writing to memory does not fail");
+        text.push(Self::PREFIX);
+        text.push_decimal(txid.view);
+        text.push(b".");
+        text.push_decimal(txid.seqno);
         text
     }
 
     fn bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
+    }
+
+    /// All but the prefix.
+    fn id(&self) -> &[u8] {
+        &self.bytes[Self::PREFIX.len()..self.length]
     }
 
     fn push(&mut self, part: &[u8]) {
@@ -115,12 +127,19 @@ impl Text {
         self.bytes[self.length..end].copy_from_slice(part);
         self.length = end;
     }
-}
 
-impl core::fmt::Write for Text {
-    fn write_str(&mut self, part: &str) -> core::fmt::Result {
-        self.push(part.as_bytes());
-        Ok(())
+    fn push_decimal(&mut self, mut number: u64) {
+        let mut digits = [0; 20];
+        let mut from = digits.len();
+        loop {
+            from -= 1;
+            digits[from] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        self.push(&digits[from..]);
     }
 }
 

@@ -3,6 +3,8 @@
 //! Invariants
 //! * Operations come out in the order in which they must be performed; entries are synced by the end
 //!   of each batch, and a new file's name with them.
+//! * Small entries lie one behind the other in the bytes of one operation; a large one has bytes of its
+//!   own, which nobody copies.
 //! * A chunk's table and header are written after all its entries, and synced before the next chunk
 //!   is created. So only the newest file can be torn.
 
@@ -10,11 +12,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use affiant_proof::chunk::{CHUNK_HEADER_BYTES, ChunkName, encode_positions};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::index::{LedgerIndex, OpenChunk};
 use crate::error::KvError;
-use crate::limits::CHUNK_BYTES_MAX;
+use crate::limits::{BUFFER_BYTES, CHUNK_BYTES_MAX, GATHERED_ENTRY_BYTES_MAX};
+use crate::recycler::Recycler;
 use crate::replica::DiskOp;
 use crate::sidecar::join;
 
@@ -26,6 +29,7 @@ pub(crate) struct Writer {
     /// Completed, but still under its first name.
     completed: VecDeque<Completed>,
     ops: Vec<DiskOp>,
+    buffers: Recycler,
 }
 
 struct Open {
@@ -33,9 +37,40 @@ struct Open {
     size: u64,
     /// Its name is not yet durable.
     is_new: bool,
-    /// Entries of the current batch.
+    /// Entries of the current batch: first these parts, then what is gathered.
     parts: Vec<Bytes>,
+    gathered: BytesMut,
     sizes: Vec<u32>,
+}
+
+impl Open {
+    fn new(path: Arc<str>, size: u64, is_new: bool) -> Self {
+        let (parts, gathered, sizes) = (Vec::new(), BytesMut::new(), Vec::new());
+        Self { path, size, is_new, parts, gathered, sizes }
+    }
+
+    fn gather(&mut self, bytes: &[u8], buffers: &mut Recycler) {
+        if self.gathered.len() + bytes.len() > BUFFER_BYTES {
+            self.part(buffers);
+        }
+        if self.gathered.is_empty() {
+            self.gathered = buffers.take();
+        }
+        self.gathered.extend_from_slice(bytes);
+    }
+
+    /// Makes a part of what is gathered.
+    fn part(&mut self, buffers: &mut Recycler) {
+        if !self.gathered.is_empty() {
+            self.parts.push(buffers.hand_out(core::mem::take(&mut self.gathered)));
+        }
+    }
+
+    /// All parts of the batch.
+    fn take_parts(&mut self, buffers: &mut Recycler) -> Vec<Bytes> {
+        self.part(buffers);
+        core::mem::take(&mut self.parts)
+    }
 }
 
 struct Completed {
@@ -53,19 +88,15 @@ impl Writer {
             open: None,
             completed: VecDeque::new(),
             ops: Vec::new(),
+            buffers: Recycler::default(),
         }
     }
 
     /// Goes on in the chunk that a restart found open.
     pub(crate) fn resume(&mut self, chunk: &OpenChunk) {
         assert!(self.open.is_none(), "a writer resumes before it writes");
-        self.open = Some(Open {
-            path: self.path_of(ChunkName::open(chunk.first)),
-            size: u64::from(chunk.end),
-            is_new: false,
-            parts: Vec::new(),
-            sizes: Vec::new(),
-        });
+        let path = self.path_of(ChunkName::open(chunk.first));
+        self.open = Some(Open::new(path, u64::from(chunk.end), false));
     }
 
     /// Whether the next signature ends the chunk.
@@ -90,7 +121,12 @@ impl Writer {
         }
         open.size = size;
         open.sizes.push(entry.len() as u32);
-        open.parts.push(entry);
+        if entry.len() <= GATHERED_ENTRY_BYTES_MAX {
+            open.gather(&entry, &mut self.buffers);
+        } else {
+            open.part(&mut self.buffers);
+            open.parts.push(entry);
+        }
         Ok(())
     }
 
@@ -98,13 +134,9 @@ impl Writer {
         let path = self.path_of(ChunkName::open(first));
         self.index.start_chunk(first, CHUNK_HEADER_BYTES as u32);
         self.ops.push(DiskOp::Create { path: path.clone() });
-        self.open = Some(Open {
-            path,
-            size: CHUNK_HEADER_BYTES as u64,
-            is_new: true,
-            parts: vec![Bytes::from_static(&[0; CHUNK_HEADER_BYTES])],
-            sizes: Vec::new(),
-        });
+        let mut open = Open::new(path, CHUNK_HEADER_BYTES as u64, true);
+        open.gather(&[0; CHUNK_HEADER_BYTES], &mut self.buffers);
+        self.open = Some(open);
     }
 
     /// Ends the chunk behind the entry that was added last.
@@ -113,10 +145,11 @@ impl Writer {
         self.index.add(&open.sizes);
         let (chunk, positions) = self.index.complete_chunk();
         assert_eq!(u64::from(chunk.end), open.size, "index and writer agree");
-        open.parts.push(encode_positions(&positions).into());
+        open.gather(&encode_positions(&positions), &mut self.buffers);
+        let parts = open.take_parts(&mut self.buffers);
         let header = Bytes::copy_from_slice(&open.size.to_le_bytes());
         let path = open.path.clone();
-        self.ops.push(DiskOp::Append { path: path.clone(), parts: open.parts });
+        self.ops.push(DiskOp::Append { path: path.clone(), parts });
         self.ops.push(DiskOp::WriteAt { path: path.clone(), offset: 0, bytes: header });
         self.ops.push(DiskOp::Sync { path });
         if open.is_new {
@@ -128,10 +161,11 @@ impl Writer {
     /// The operations of the batch, its syncs included.
     pub(crate) fn flush(&mut self) -> Vec<DiskOp> {
         if let Some(open) = &mut self.open
-            && !open.parts.is_empty()
+            && !open.sizes.is_empty()
         {
-            self.index.add(&core::mem::take(&mut open.sizes));
-            let (path, parts) = (open.path.clone(), core::mem::take(&mut open.parts));
+            self.index.add(&open.sizes);
+            open.sizes.clear();
+            let (path, parts) = (open.path.clone(), open.take_parts(&mut self.buffers));
             self.ops.push(DiskOp::Append { path: path.clone(), parts });
             self.ops.push(DiskOp::Sync { path });
             if core::mem::take(&mut open.is_new) {

@@ -136,7 +136,7 @@ pub enum DiskOp {
     Append {
         /// The file.
         path: Arc<str>,
-        /// The bytes, shared and not copied.
+        /// The bytes, one call for each.
         parts: Vec<Bytes>,
     },
     /// Overwrites bytes within a file.
@@ -204,7 +204,9 @@ impl DiskOp {
         match self {
             Self::CreateDir { path } => disk.create_dir(path),
             Self::Create { path } => disk.create(path),
-            Self::Append { path, parts } => append(disk, path, parts),
+            Self::Append { path, parts } => {
+                parts.iter().try_for_each(|part| disk.append(path, part))
+            }
             Self::WriteAt { path, offset, bytes } => disk.write_at(path, *offset, bytes),
             Self::Truncate { path, size } => disk.truncate(path, *size),
             Self::Sync { path } => disk.sync(path),
@@ -223,28 +225,6 @@ impl DiskOp {
     }
 }
 
-/// Small parts are gathered so that a batch of small entries is a few calls; large parts go to the
-/// disk as they are.
-fn append(disk: &mut dyn Disk, path: &str, parts: &[Bytes]) -> DiskResult<()> {
-    if let [part] = parts {
-        return disk.append(path, part);
-    }
-    let all: usize = parts.iter().map(Bytes::len).sum();
-    let mut gathered = Vec::with_capacity(all.min(limits::APPEND_BYTES_MAX));
-    for part in parts {
-        if !gathered.is_empty() && gathered.len() + part.len() > limits::APPEND_BYTES_MAX {
-            disk.append(path, &gathered)?;
-            gathered.clear();
-        }
-        if part.len() >= limits::APPEND_BYTES_MAX {
-            disk.append(path, part)?;
-        } else {
-            gathered.extend_from_slice(part);
-        }
-    }
-    if gathered.is_empty() { Ok(()) } else { disk.append(path, &gathered) }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -255,12 +235,11 @@ mod tests {
     #[test]
     fn parts_arrive_in_order_whatever_their_sizes() {
         let mut disk = MemDisk::new();
-        let big = vec![7; limits::APPEND_BYTES_MAX + 3];
-        let parts: Vec<Bytes> =
-            [&b"ab"[..], &big, b"", b"cd", &big[..limits::APPEND_BYTES_MAX - 1]]
-                .iter()
-                .map(|part| Bytes::copy_from_slice(part))
-                .collect();
+        let big = vec![7; limits::BUFFER_BYTES + 3];
+        let parts: Vec<Bytes> = [&b"ab"[..], &big, b"", b"cd", &big[..limits::BUFFER_BYTES - 1]]
+            .iter()
+            .map(|part| Bytes::copy_from_slice(part))
+            .collect();
         let expected: Vec<u8> = parts.concat();
         let path: Arc<str> = "f".into();
         let batch = DiskBatch {

@@ -8,12 +8,12 @@ use affiant_proof::merkle::Tree;
 
 use super::event::{DiskBatch, DiskOp, Effects, ReplicaConfig};
 use super::{Demand, Gathered, InFlight, Replica, Unsigned};
-use crate::commit::SealedQueue;
 use crate::consensus::{Consensus, Hard, Pending};
 use crate::disk::Disk;
 use crate::error::KvError;
 use crate::history::History;
 use crate::ledger::{self, Found, LedgerIndex, Writer};
+use crate::queue::SealedQueue;
 use crate::seal::{Sealer, Signer};
 use crate::sidecar::{Sidecar, SidecarState, join, sync_dirs};
 use crate::store::Store;

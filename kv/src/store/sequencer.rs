@@ -1,8 +1,11 @@
 //! What the store's lock guards: the head, the numbers, and what is needed to undo.
 //!
 //! Invariants
-//! * There is one undo record for each transaction above the commit point, in order.
+//! * There is one record for each transaction above the commit point, in order, and behind them, in
+//!   the order in which they were replaced, the values that they replaced.
 //! * Undoing the records from the last to the first gives back every state in between.
+//! * Records lie in two queues that grow rarely and never shrink, so that a transaction costs no
+//!   allocation here.
 
 use std::collections::VecDeque;
 
@@ -10,7 +13,7 @@ use affiant_proof::TxId;
 
 use super::snapshot::State;
 use crate::limits::{UNCOMMITTED_BYTES_MAX_DEFAULT, UNCOMMITTED_COUNT_MAX_DEFAULT};
-use crate::map::{Key, Value, Versioned};
+use crate::map::{Key, MapState, Value, Versioned};
 use crate::name::MapName;
 
 /// One write to one map: key and new value, or `None` for a removal.
@@ -23,44 +26,37 @@ pub(crate) struct MapWrites {
     pub(crate) writes: Vec<KeyWrite>,
 }
 
-/// What a transaction replaced, newest last. Filled under the lock, allocated and freed outside.
-pub(super) struct Undo {
+/// What undoes one transaction.
+struct Record {
     previous: TxId,
     txid: TxId,
-    maps: Vec<MapBefore>,
     /// Bytes written: what the transaction holds until it is committed.
     bytes: usize,
+    /// How many of the replaced values are its own.
+    replaced: usize,
+    /// What a signature's tables replaced: they come after later transactions may have had numbers.
+    late: Vec<Replaced>,
 }
 
-/// A map as it was before a transaction wrote to it.
-struct MapBefore {
-    name: MapName,
+/// A value as it was before a transaction wrote its key.
+pub(super) struct Replaced {
+    map: u32,
+    /// The map's version before the write.
     version: u64,
-    keys: Vec<(Key, Option<Versioned>)>,
-}
-
-impl Undo {
-    /// Room to undo `writes`, without anything in it yet.
-    pub(super) fn for_writes(writes: &[MapWrites]) -> Self {
-        let maps = writes.iter().map(|map| MapBefore {
-            name: map.name.clone(),
-            version: 0,
-            keys: Vec::with_capacity(map.writes.len()),
-        });
-        let bytes = writes
-            .iter()
-            .flat_map(|map| &map.writes)
-            .map(|(key, value)| key.len() + value.as_ref().map_or(0, |value| value.len()));
-        let (previous, txid) = (TxId::default(), TxId::default());
-        Self { previous, txid, maps: maps.collect(), bytes: bytes.sum() }
-    }
+    key: Key,
+    before: Option<Versioned>,
 }
 
 pub(super) struct Sequencer {
     pub(super) head: State,
     /// The view in which transactions are numbered; `None` while this node is not primary.
     pub(super) view: Option<u64>,
-    undo: VecDeque<Undo>,
+    /// The head is published.
+    pub(super) is_published: bool,
+    /// The name of each map, by its id.
+    names: Vec<MapName>,
+    records: VecDeque<Record>,
+    replaced: VecDeque<Replaced>,
     uncommitted_bytes: usize,
     pub(super) uncommitted_count_max: usize,
     pub(super) uncommitted_bytes_max: usize,
@@ -71,7 +67,10 @@ impl Default for Sequencer {
         Self {
             head: State::default(),
             view: None,
-            undo: VecDeque::new(),
+            is_published: false,
+            names: Vec::new(),
+            records: VecDeque::new(),
+            replaced: VecDeque::new(),
             uncommitted_bytes: 0,
             uncommitted_count_max: UNCOMMITTED_COUNT_MAX_DEFAULT,
             uncommitted_bytes_max: UNCOMMITTED_BYTES_MAX_DEFAULT,
@@ -79,40 +78,62 @@ impl Default for Sequencer {
     }
 }
 
+/// Bytes of keys and values in `writes`.
+pub(super) fn bytes_of(writes: &[MapWrites]) -> usize {
+    let writes = writes.iter().flat_map(|map| &map.writes);
+    writes.map(|(key, value)| key.len() + value.as_ref().map_or(0, |value| value.len())).sum()
+}
+
 impl Sequencer {
     /// Whether no more may be numbered before something is committed. One transaction always fits.
     pub(super) fn is_full(&self) -> bool {
-        self.undo.len() >= self.uncommitted_count_max
+        self.records.len() >= self.uncommitted_count_max
             || self.uncommitted_bytes >= self.uncommitted_bytes_max
     }
 
-    /// Takes the next number and applies `writes` to the head.
-    pub(super) fn append(&mut self, view: u64, writes: &[MapWrites], mut undo: Undo) -> TxId {
+    /// Takes the next number and applies `writes`, of so many bytes, to the head.
+    pub(super) fn append(&mut self, view: u64, writes: &[MapWrites], bytes: usize) -> TxId {
         let previous = self.head.version;
         let txid = TxId::new(view, previous.seqno + 1);
-        (undo.previous, undo.txid) = (previous, txid);
         self.head.version = txid;
-        apply(&mut self.head, &mut undo, writes);
-        self.uncommitted_bytes += undo.bytes;
-        self.undo.push_back(undo);
+        self.head.revision += 1;
+        for map in writes {
+            change(&mut self.head, &mut self.names, &map.name, |state| {
+                for (key, value) in &map.writes {
+                    self.replaced.push_back(replace(state, txid.seqno, key, value.as_ref()));
+                }
+            });
+        }
+        self.uncommitted_bytes += bytes;
+        let replaced = writes.iter().map(|map| map.writes.len()).sum();
+        self.records.push_back(Record { previous, txid, bytes, replaced, late: Vec::new() });
         txid
     }
 
-    /// Applies the tables of the signature that took its number before. False if it was undone since.
-    pub(super) fn fill_in(&mut self, txid: TxId, writes: &[MapWrites], mut undo: Undo) -> bool {
-        let Some(first) = self.undo.front().map(|undo| undo.txid.seqno) else { return false };
+    /// Applies the tables of the signature that took its number before; nothing if it was undone
+    /// since.
+    pub(super) fn fill_in(
+        &mut self,
+        txid: TxId,
+        writes: &[MapWrites],
+        bytes: usize,
+        mut late: Vec<Replaced>,
+    ) {
+        let Some(first) = self.records.front().map(|record| record.txid.seqno) else { return };
         let position = txid.seqno.checked_sub(first).and_then(|at| usize::try_from(at).ok());
-        let Some(own) = position.and_then(|position| self.undo.get_mut(position)) else {
-            return false;
-        };
-        if own.txid != txid {
-            return false;
+        let own = position.and_then(|position| self.records.get_mut(position));
+        let Some(own) = own.filter(|own| own.txid == txid) else { return };
+        self.head.revision += 1;
+        for map in writes {
+            change(&mut self.head, &mut self.names, &map.name, |state| {
+                for (key, value) in &map.writes {
+                    late.push(replace(state, txid.seqno, key, value.as_ref()));
+                }
+            });
         }
-        (undo.previous, undo.txid) = (own.previous, txid);
-        apply(&mut self.head, &mut undo, writes);
-        self.uncommitted_bytes += undo.bytes;
-        *own = undo;
-        true
+        own.late = late;
+        own.bytes += bytes;
+        self.uncommitted_bytes += bytes;
     }
 
     /// Applies an entry that is in the ledger: it is never undone.
@@ -120,55 +141,76 @@ impl Sequencer {
         self.head.version = txid;
         self.head.revision += 1;
         for map in writes {
-            let state = self.head.maps.entry(map.name).or_default();
-            for (key, value) in &map.writes {
-                state.apply(txid.seqno, key, value.as_ref());
-            }
+            change(&mut self.head, &mut self.names, &map.name, |state| {
+                for (key, value) in map.writes {
+                    state.apply(txid.seqno, &key, value);
+                }
+            });
         }
     }
 
-    /// Undoes everything above `seqno`; gives what is to be freed outside the lock.
-    pub(super) fn rollback(&mut self, seqno: u64) -> Vec<MapName> {
-        let mut names = Vec::new();
-        while let Some(undo) = self.undo.pop_back_if(|undo| undo.txid.seqno > seqno) {
-            for before in undo.maps.into_iter().rev() {
-                let state = self.head.maps.entry(before.name.clone()).or_default();
-                for (key, value) in before.keys.into_iter().rev() {
-                    state.undo(before.version, &key, value);
-                }
-                names.push(before.name);
+    /// Undoes everything above `seqno`.
+    pub(super) fn rollback(&mut self, seqno: u64) {
+        while let Some(record) = self.records.pop_back_if(|record| record.txid.seqno > seqno) {
+            let own = self.replaced.split_off(self.replaced.len() - record.replaced);
+            for replaced in record.late.into_iter().rev().chain(own.into_iter().rev()) {
+                let name = &self.names[replaced.map as usize];
+                let state = self.head.maps.get_mut(name).expect("a map that was written exists");
+                state.undo(replaced.version, &replaced.key, replaced.before);
             }
-            self.uncommitted_bytes -= undo.bytes;
-            self.head.version = undo.previous;
+            self.uncommitted_bytes -= record.bytes;
+            self.head.version = record.previous;
         }
         assert!(self.head.version.seqno <= seqno, "every undone entry had its record");
         self.head.epoch += 1;
         self.head.revision += 1;
-        names
+        self.head.governance_revision = self.head.revision;
     }
 
-    /// Gives up the means to undo what is at or below `seqno`: to be freed outside the lock.
-    pub(super) fn compact(&mut self, seqno: u64) -> Vec<Undo> {
+    /// Gives up the means to undo at most `count` of what is at or below `seqno`; what they held is
+    /// added to `forgotten`, to be freed outside the lock. False once there is no more.
+    pub(super) fn compact(
+        &mut self,
+        seqno: u64,
+        count: usize,
+        forgotten: &mut Vec<Replaced>,
+    ) -> bool {
         assert!(seqno <= self.head.version.seqno, "commit follows the head");
-        let keep = self.undo.partition_point(|undo| undo.txid.seqno <= seqno);
-        let forgotten: Vec<Undo> = self.undo.drain(..keep).collect();
-        self.uncommitted_bytes -= forgotten.iter().map(|undo| undo.bytes).sum::<usize>();
-        forgotten
+        for _ in 0..count {
+            let Some(record) = self.records.pop_front_if(|record| record.txid.seqno <= seqno)
+            else {
+                return false;
+            };
+            self.uncommitted_bytes -= record.bytes;
+            forgotten.extend(self.replaced.drain(..record.replaced));
+            forgotten.extend(record.late);
+        }
+        true
     }
 }
 
-fn apply(head: &mut State, undo: &mut Undo, writes: &[MapWrites]) {
-    assert_eq!(undo.maps.len(), writes.len(), "a record was made for these writes");
-    head.revision += 1;
-    for (map, before) in writes.iter().zip(&mut undo.maps) {
-        let state = match head.maps.get_mut(&map.name) {
-            Some(state) => state,
-            None => head.maps.entry(map.name.clone()).or_default(),
-        };
-        before.version = state.version();
-        for (key, value) in &map.writes {
-            let replaced = state.apply(undo.txid.seqno, key, value.as_ref());
-            before.keys.push((key.clone(), replaced));
+/// Changes the map of that name in the head, new if need be.
+fn change(
+    head: &mut State,
+    names: &mut Vec<MapName>,
+    name: &MapName,
+    act: impl FnOnce(&mut MapState),
+) {
+    let state = match head.maps.get_mut(name) {
+        Some(state) => state,
+        None => {
+            let id = u32::try_from(names.len()).expect("fewer maps than 2^32");
+            names.push(name.clone());
+            head.maps.entry(name.clone()).or_insert(MapState::new(id, name))
         }
+    };
+    act(state);
+    if state.is_governed() {
+        head.governance_revision = head.revision;
     }
+}
+
+fn replace(state: &mut MapState, seqno: u64, key: &Key, value: Option<&Value>) -> Replaced {
+    let (map, version) = (state.id(), state.version());
+    Replaced { map, version, key: key.clone(), before: state.apply(seqno, key, value.cloned()) }
 }

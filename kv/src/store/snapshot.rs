@@ -22,30 +22,37 @@ pub(crate) struct State {
     pub(crate) revision: u64,
     /// Counts rollbacks: a snapshot of an earlier epoch may hold transactions that never were.
     pub(crate) epoch: u64,
+    /// The revision at which a table of [`MapName::is_governed`] last changed.
+    pub(crate) governance_revision: u64,
     /// Tells the stores of a process apart.
     pub(crate) store: u64,
     pub(crate) maps: OrdMap<MapName, MapState>,
 }
 
 impl State {
-    /// Whether any of what was read is otherwise here.
-    pub(crate) fn differs(&self, reads: &[MapReads]) -> bool {
+    /// Whether any of what was read while the governance revision was `governance` is otherwise here.
+    pub(crate) fn differs(&self, reads: &[MapReads], governance: u64) -> bool {
+        let same_governance = self.governance_revision == governance;
         reads.iter().any(|reads| {
-            let state = self.maps.get(&reads.name);
+            if same_governance && reads.governed {
+                return false;
+            }
+            let map = self.maps.get(&reads.name);
             if let Some(version) = reads.whole
-                && state.map_or(0, MapState::version) != version
+                && map.map_or(0, MapState::version) != version
             {
                 return true;
             }
             reads.keys.iter().any(|(key, seen)| {
-                state.and_then(|state| state.get(key)).map(|versioned| versioned.seqno) != *seen
+                map.and_then(|map| map.get(key)).map(|versioned| versioned.seqno) != *seen
             })
         })
     }
 
     /// Whether everything that an earlier transaction read is the same here.
     pub(crate) fn agrees_with(&self, reads: &Reads) -> bool {
-        (reads.store, reads.epoch) == (self.store, self.epoch) && !self.differs(&reads.maps)
+        (reads.store, reads.epoch) == (self.store, self.epoch)
+            && !self.differs(&reads.maps, reads.governance_revision)
     }
 }
 
@@ -112,13 +119,9 @@ impl Snapshot {
         rolling
     }
 
-    /// The store, and how often it had been rolled back.
-    pub(crate) fn origin(&self) -> (u64, u64) {
-        (self.0.store, self.0.epoch)
-    }
-
-    pub(crate) fn agrees_with(&self, reads: &Reads) -> bool {
-        self.0.agrees_with(reads)
+    /// Where it was taken, for [`Reads`].
+    pub(crate) fn state(&self) -> &State {
+        &self.0
     }
 
     pub(crate) fn versioned(&self, map: &MapName, key: &[u8]) -> Option<&Versioned> {

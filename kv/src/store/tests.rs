@@ -33,7 +33,7 @@ enum Action {
 }
 
 fn action() -> impl Strategy<Value = Action> {
-    let map = || 0..2_u8;
+    let map = || 0..3_u8;
     let key = || 0..5_u8;
     prop_oneof![
         4 => (map(), key()).prop_map(|(m, k)| Action::Get(m, k)),
@@ -51,7 +51,7 @@ fn action() -> impl Strategy<Value = Action> {
 }
 
 fn name(map: u8) -> MapName {
-    MapName::new(if map == 0 { "public:zero" } else { "one" }).unwrap()
+    MapName::new(["public:zero", "one", "public:ccf.gov.two"][usize::from(map)]).unwrap()
 }
 
 /// Performs a step and says what it saw.
@@ -118,7 +118,7 @@ fn contents(store: &Store) -> Model {
             .collect();
         entries
     };
-    entries(0).into_iter().chain(entries(1)).collect()
+    (0..3).flat_map(entries).collect()
 }
 
 /// A transaction in progress, and what it has seen.
@@ -210,7 +210,7 @@ proptest! {
         store.open_view(view);
         let describe = |snapshot: &Snapshot| {
             let versions: Vec<u64> =
-                [0, 1].iter().map(|map| snapshot.version_of_map(name(*map).as_str())).collect();
+                [0, 1, 2].iter().map(|map| snapshot.version_of_map(name(*map).as_str())).collect();
             (snapshot.version(), snapshot.state_digest(), versions)
         };
         let mut states = vec![describe(&store.snapshot())];
@@ -260,6 +260,56 @@ proptest! {
         }
         for (snapshot, digest) in kept {
             prop_assert_eq!(snapshot.state_digest(), digest);
+        }
+    }
+}
+
+fn put(store: &Arc<Store>, map: u8, value: &[u8]) -> TxId {
+    let mut tx = store.begin();
+    tx.put(&name(map), b"key", value).unwrap();
+    match store.sequence(tx) {
+        Sequencing::Done(done) => done.txid,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_write_changes_the_head_in_place_unless_somebody_holds_the_state_before() {
+    let store = Store::new();
+    store.open_view(2);
+    put(&store, 1, b"first");
+    let held = store.snapshot();
+    put(&store, 1, b"second");
+    assert_eq!(held.get("one", b"key").as_deref(), Some(&b"first"[..]));
+    // Read and written by one transaction: its own snapshot must not be in the way.
+    let mut tx = store.begin();
+    tx.get(&name(1), b"key");
+    tx.put(&name(1), b"key", b"third").unwrap();
+    let weak = Arc::downgrade(&store.published.load_full().unwrap());
+    assert!(matches!(store.sequence(tx), Sequencing::Done(_)));
+    assert!(weak.upgrade().is_none());
+    assert_eq!(store.snapshot().get("one", b"key").as_deref(), Some(&b"third"[..]));
+}
+
+#[test]
+fn a_row_of_governance_that_changes_is_noticed_by_readers_and_by_who_relies_on_it() {
+    let store = Store::new();
+    store.open_view(2);
+    put(&store, 2, b"before");
+    for changed in [false, true] {
+        let mut reader = store.begin();
+        reader.get(&name(2), b"key");
+        let mut relying = store.begin();
+        relying.rely_on(reader.reads().unwrap());
+        for tx in [&mut reader, &mut relying] {
+            tx.put(&name(1), b"key", b"value").unwrap();
+        }
+        put(&store, 1, b"application");
+        if changed {
+            put(&store, 2, b"after");
+        }
+        for tx in [reader, relying] {
+            assert_eq!(matches!(store.sequence(tx), Sequencing::Conflict), changed);
         }
     }
 }

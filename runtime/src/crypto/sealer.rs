@@ -139,6 +139,10 @@ impl Sealer for RuntimeSealer {
     fn commit_nonce(&self, txid: TxId) -> Result<Digest, KeyError> {
         self.with(txid, |schedule| Ok(Digest(schedule.evidence.nonce(txid))))
     }
+
+    fn commit_evidence_digest(&self, txid: TxId) -> Result<Digest, KeyError> {
+        self.with(txid, |schedule| Ok(schedule.evidence.evidence_digest(txid)))
+    }
 }
 
 fn nonce_of(txid: TxId) -> Result<Nonce, KeyError> {
@@ -172,7 +176,11 @@ mod tests {
         let commit_secret = keyed(&[7; 32], b"Commit S");
         for txid in [TxId::new(2, 1), TxId::new(u64::MAX, u64::MAX), TxId::new(10, 100)] {
             let expected = keyed(&commit_secret, txid.to_string().as_bytes());
-            assert_eq!(sealer.commit_nonce(txid).unwrap().0.to_vec(), expected);
+            let nonce = sealer.commit_nonce(txid).unwrap();
+            assert_eq!(nonce.0.to_vec(), expected);
+            let evidence = affiant_proof::claims::commit_evidence(txid, &nonce.0);
+            let digest = sealer.commit_evidence_digest(txid).unwrap();
+            assert_eq!(digest, Digest::of(evidence.as_bytes()));
         }
     }
 

@@ -56,7 +56,7 @@ impl World {
             return Ok(());
         }
         for entry in &entries {
-            self.oracle.sealed(entry.txid, entry.write_set_digest);
+            self.oracle.sealed(entry.txid, entry.digests.write_set);
         }
         self.step("entries", entries.len() as u64, entries[0].txid.seqno);
         self.feed(node, Event::Entries(entries))
