@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use affiant::{AppError, Call, Endpoint, Mode, Response, RuntimeOptions};
+use affiant::{AppError, Call, Endpoint, Mode, Promises, Response, RuntimeOptions};
 
 use crate::engine::{Engine, ErrorKind, Function, Promised, Scope, Script, Value};
 use crate::exception;
@@ -216,9 +216,11 @@ impl Interpreter {
         let parts = RequestParts { request: call.request };
         self.engine.enter(|scope| {
             let host = scope.host();
-            let returned = invoke(scope, handler, &parts).map_err(|thrown| {
-                exception::describe(scope, thrown).into_error(THROWN, host.expired(), options)
-            })?;
+            let returned = invoke(scope, handler, &parts, call.endpoint.options.promises).map_err(
+                |thrown| {
+                    exception::describe(scope, thrown).into_error(THROWN, host.expired(), options)
+                },
+            )?;
             let converted = response::convert(scope, &returned);
             if host.expired() {
                 let interrupted = scope.throw(ErrorKind::Internal, "interrupted");
@@ -285,10 +287,14 @@ fn invoke<'js>(
     scope: Scope<'js>,
     handler: Function,
     parts: &RequestParts<'_>,
+    promises: Promises,
 ) -> Script<Value<'js>> {
     let request = surface::build_request(scope, parts)?;
     let handler = scope.pinned(handler);
     let returned = scope.call(&handler, &[&request])?;
+    if promises == Promises::Ignored {
+        return Ok(returned);
+    }
     settle(scope, returned)
 }
 

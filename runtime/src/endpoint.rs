@@ -27,6 +27,16 @@ pub enum Respond {
     WithReceipt,
 }
 
+/// What becomes of a promise that a handler returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Promises {
+    /// Its jobs are run, and what it settles to is the answer.
+    #[default]
+    Awaited,
+    /// CCF's way: no job is ever run, and a promise is an object without a body.
+    Ignored,
+}
+
 /// One way to be admitted: a policy's name, or several that must all succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthnPolicy {
@@ -65,6 +75,8 @@ pub struct EndpointOptions {
     pub openapi_hidden: bool,
     /// Requests with the same key share an interpreter (`interpreter_reuse.key`).
     pub interpreter_reuse_key: Option<String>,
+    /// What becomes of a promise that the handler returns.
+    pub promises: Promises,
 }
 
 impl EndpointOptions {
@@ -114,6 +126,7 @@ impl Default for EndpointOptions {
             openapi: Json::Null,
             openapi_hidden: false,
             interpreter_reuse_key: None,
+            promises: Promises::default(),
         }
     }
 }

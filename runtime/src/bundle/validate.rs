@@ -5,7 +5,9 @@ use serde_json::{Map, Value as Json};
 
 use super::{AppBundle, BundleError, slashed};
 use crate::auth::KNOWN_POLICIES;
-use crate::endpoint::{AuthnPolicy, Endpoint, EndpointOptions, Mode, Redirection, Respond};
+use crate::endpoint::{
+    AuthnPolicy, Endpoint, EndpointOptions, Mode, Promises, Redirection, Respond,
+};
 use crate::limits::ENDPOINTS_COUNT_MAX;
 use crate::router::Template;
 use crate::tables::ENDPOINTS;
@@ -125,6 +127,12 @@ impl Checker<'_> {
                     ("committed", Respond::AtCommit),
                     ("receipt", Respond::WithReceipt),
                 ],
+            ),
+            promises: self.choice(
+                &place,
+                fields,
+                "promises",
+                &[("awaited", Promises::Awaited), ("ignored", Promises::Ignored)],
             ),
             redirection: self.choice(
                 &place,

@@ -96,6 +96,9 @@ def run(t):
     answer = t.main.get("/app/engine/later")
     t.equal("ours: what an async handler promised is its answer", answer.plain,
             [200, "text/plain", "later"])
+    answer = t.main.get("/app/engine/later_ignored")
+    t.equal("an async handler whose promise is to be ignored answers 200, empty", answer.plain,
+            [200, None, ""])
     answer = t.main.get("/app/engine/rejects")
     t.equal("ours: a rejected promise is an exception",
             answer.json["error"]["details"][0]["message"], "TypeError: late")

@@ -92,6 +92,7 @@ def endpoints():
             "get": endpoint(engine, "counted", interpreter_reuse={"key": "other"})
         },
         "/engine/later": {"get": endpoint(engine, "later")},
+        "/engine/later_ignored": {"get": endpoint(engine, "later", promises="ignored")},
         "/engine/throws": {"get": endpoint(engine, "throws")},
         "/engine/rejects": {"get": endpoint(engine, "rejects")},
         "/odd/{a}": {
