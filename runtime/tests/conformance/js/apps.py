@@ -1,6 +1,8 @@
 """The bundles that the sections run against."""
 
-RUN = {"js_module": "run.js"}
+import json
+
+USER_DATA = {"user1": {"role": "clerk", "since": [2026, None]}}
 
 
 def endpoint(module, function, mode="readwrite", policies=("no_auth",), **more):
@@ -122,7 +124,9 @@ MODULES = [
 def main(world):
     """The service that most checks use: two users, two members, everything an app may declare."""
     bundle = world.bundle(endpoints(), MODULES)
-    options = ("--initial-user-count", "2", "--initial-member-count", "2")
+    data = world.directory("user-data") / "users.json"
+    data.write_text(json.dumps(USER_DATA))
+    options = ("--initial-user-count", "2", "--initial-member-count", "2", "--user-data", data)
     return world.sandbox("main", bundle, *options)
 
 

@@ -9,6 +9,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
+import apps
+
 
 def person(t, name, key, begins, ends):
     """A self-signed certificate valid from `begins` to `ends` days from now; its two files."""
@@ -48,7 +50,7 @@ def run(t):
         caller = t.main.client(name).get(path).json["caller"]
         caller["cert"] = caller["cert"].strip() == pem.strip() or caller["cert"]
         t.equal(f"{policy} of {name}", caller,
-                {"policy": policy, "id": id_, "data": None, "cert": True})
+                {"policy": policy, "id": id_, "data": apps.USER_DATA.get(name), "cert": True})
     id_, pem = identity(t.main.identity("user0"))
     caller = t.main.client("user0").get("/app/echo/any").json["caller"]
     t.equal("any_cert has no id", sorted(caller), ["cert", "policy"])

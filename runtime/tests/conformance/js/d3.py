@@ -1,6 +1,7 @@
 """D.3: transactions."""
 
 import json
+import threading
 
 from kit import UNDEFINED, buffer
 
@@ -51,9 +52,42 @@ def run(t):
     t.js("are a thousand keys later", "return m.size", 1000, space="d3.many")
     t.js("a key of a kilobyte", "const k = b('k'.repeat(1024)); m.set(k, b('v')); "
          "return m.has(k)", True)
+    consistent(t)
     answer = t.main.post("/app/tx/write", json.dumps({"space": "d3.g", "key": "now"}).encode())
     t.js("the next request sees it at once", "return m.has(b('now'))", True, space="d3.g")
     t.equal("and its answer left before commit or at it", answer.status, 200)
+
+
+def consistent(t):
+    """A handler sees one state from its first read to its last, whoever writes meanwhile."""
+    ended = threading.Event()
+
+    def write():
+        client = t.main.new_client()
+        source = b"const n = b(`${Math.random()}`); m.set(b('x'), n); ccf.kv['d3.y'].set(b('y'), n)"
+        while not ended.is_set():
+            client.post("/app/run/rw", source, x_space="d3.x")
+        client.close()
+
+    writers = [threading.Thread(target=write) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    source = (
+        "const first = m.get(b('x')); let waste = 0; for (let i = 0; i < 20000; i++) waste += i;"
+        "const other = ccf.kv['d3.y'].get(b('y')); const again = m.get(b('x'));"
+        "const text = (v) => (v === undefined ? '' : s(v));"
+        "return text(first) === text(other) && text(first) === text(again)"
+    )
+    client = t.main.new_client()
+    seen = []
+    for _ in range(20):
+        answer = client.post("/app/run/ro", source.encode(), x_space="d3.x")
+        seen.append(answer.json["value"])
+    ended.set()
+    for writer in writers:
+        writer.join()
+    client.close()
+    t.equal("one consistent state of all maps", seen, [True] * 20)
 
 
 def failed(t):

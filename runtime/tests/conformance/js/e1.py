@@ -78,6 +78,7 @@ def receipts(t):
 
 def documents(t):
     documents = {"app": t.main.get("/app/api"), "node": t.main.get("/node/api"),
+                 "gov": t.main.get("/gov/api"),
                  "app of the node": apps.node(t.world).get("/app/api")}
     for name, answer in documents.items():
         t.equal(f"OpenAPI 3 of {name}", [answer.status, answer.type, answer.json["openapi"][:2]],
