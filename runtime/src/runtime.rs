@@ -19,7 +19,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use affiant_kv::Tx;
 use arc_swap::ArcSwap;
@@ -45,6 +45,7 @@ use crate::native::NativeFrontend;
 use crate::node::{Node, NodeSettings};
 use crate::request::{InvalidRequest, Request, Response};
 use crate::respond::Outcome;
+use crate::tables::NODE_CERTS;
 use crate::tls::ServerIdentity;
 
 type LoadFrontends = Box<dyn FnOnce(&Arc<Node>) -> RuntimeResult<Vec<Arc<dyn Frontend>>>>;
@@ -224,7 +225,16 @@ impl RuntimeBuilder {
                 (Some(server), Some(identities.service))
             }
         };
-        Ok(Runtime { server, identity, refresher, host, policies: self.policies, native })
+        let certificate_version = AtomicU64::new(0);
+        Ok(Runtime {
+            server,
+            identity,
+            certificate_version,
+            refresher,
+            host,
+            policies: self.policies,
+            native,
+        })
     }
 }
 
@@ -235,6 +245,8 @@ pub struct Runtime {
     refresher: Refresher,
     /// What listeners show that speak for the service.
     identity: Option<Arc<ServerIdentity>>,
+    /// The version of the node's certificate in the tables that was looked at last.
+    certificate_version: AtomicU64,
     host: Arc<Host>,
     policies: PolicyTable,
     native: Option<Arc<dyn Frontend>>,
@@ -295,7 +307,13 @@ impl Runtime {
     /// The certificate is not of the node's key; the one before is shown on.
     pub fn refresh_certificate(&self) -> RuntimeResult<bool> {
         let Some(identity) = &self.identity else { return Ok(false) };
-        let tls = self.host.node.tls_identity()?;
+        let node = &self.host.node;
+        let key = node.node_id().as_bytes();
+        let version = node.snapshot().version_of(NODE_CERTS.as_str(), key).unwrap_or(0);
+        if self.certificate_version.swap(version, Ordering::Relaxed) == version {
+            return Ok(false);
+        }
+        let tls = node.tls_identity()?;
         identity
             .replace(&tls.node_certificate_pem, &tls.key_pkcs8)
             .map_err(|error| RuntimeError::Host { reason: error.to_string() })
