@@ -29,6 +29,13 @@ call() {
   cat "$work/body"
 }
 
+# show ...: as call, with the answer on a line of its own. Not $(call ...): there a failure would not
+# end the demo.
+show() {
+  call "$@" >/dev/null
+  printf '  %s\n' "$(cat "$work/body")"
+}
+
 # same WHAT EXPECTED FOUND
 same() {
   if [ "$2" != "$3" ]; then
@@ -43,7 +50,7 @@ alice=alice-$$ bob=bob-$$
 echo "A teller opens two accounts and pays cash into one:"
 call user0 201 PUT "/app/accounts/$alice" '{"owner": "alice"}' >/dev/null
 call user0 201 PUT "/app/accounts/$bob" '{"owner": "bob"}' >/dev/null
-echo "  $(call user0 200 POST "/app/accounts/$alice/deposits" '{"amount": 100}')"
+show user0 200 POST "/app/accounts/$alice/deposits" '{"amount": 100}'
 
 echo "Alice pays Bob; the answer comes once the transfer is on disk and signed:"
 call user1 200 POST /app/transfers "{\"from\": \"$alice\", \"to\": \"$bob\", \"amount\": 30}" \
@@ -51,22 +58,21 @@ call user1 200 POST /app/transfers "{\"from\": \"$alice\", \"to\": \"$bob\", \"a
 txid=$(sed -n 's/^x-ms-ccf-transaction-id: *\([0-9.]*\).*$/\1/ip' "$work/headers")
 same "the statement" "transfer 30 from $alice to $bob" "$(cat "$work/statement")"
 echo "  $(cat "$work/statement") (transaction $txid)"
-balances="$(call user1 200 GET "/app/accounts/$alice") $(call user2 200 GET "/app/accounts/$bob")"
-echo "  $balances"
-same "the balances" \
-  "{\"id\":\"$alice\",\"owner\":\"alice\",\"balance\":70} {\"id\":\"$bob\",\"owner\":\"bob\",\"balance\":30}" \
-  "$balances"
+show user1 200 GET "/app/accounts/$alice"
+same "Alice's account" "{\"id\":\"$alice\",\"owner\":\"alice\",\"balance\":70}" "$(cat "$work/body")"
+show user2 200 GET "/app/accounts/$bob"
+same "Bob's account" "{\"id\":\"$bob\",\"owner\":\"bob\",\"balance\":30}" "$(cat "$work/body")"
 
 echo "What is refused, and writes nothing:"
-echo "  $(call user2 403 POST /app/transfers "{\"from\": \"$alice\", \"to\": \"$bob\", \"amount\": 1}")"
-echo "  $(call user1 400 POST /app/transfers "{\"from\": \"$alice\", \"to\": \"$bob\", \"amount\": 71}")"
-echo "  $(call user1 403 POST "/app/accounts/$alice/deposits" '{"amount": 1}')"
-same "Alice's account" "{\"id\":\"$alice\",\"owner\":\"alice\",\"balance\":70}" \
-  "$(call user1 200 GET "/app/accounts/$alice")"
+show user2 403 POST /app/transfers "{\"from\": \"$alice\", \"to\": \"$bob\", \"amount\": 1}"
+show user1 400 POST /app/transfers "{\"from\": \"$alice\", \"to\": \"$bob\", \"amount\": 71}"
+show user1 403 POST "/app/accounts/$alice/deposits" '{"amount": 1}'
+call user1 200 GET "/app/accounts/$alice" >/dev/null
+same "Alice's account" "{\"id\":\"$alice\",\"owner\":\"alice\",\"balance\":70}" "$(cat "$work/body")"
 
 echo "The receipt proves the statement, offline:"
 attempt=0
-until call user1 200 GET "/app/receipt?transaction_id=$txid" >"$work/receipt.json" 2>"$work/error"; do
+until (call user1 200 GET "/app/receipt?transaction_id=$txid") >"$work/receipt.json" 2>"$work/error"; do
   attempt=$((attempt + 1))
   if [ "$attempt" -ge 50 ]; then
     cat "$work/error" >&2

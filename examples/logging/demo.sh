@@ -42,7 +42,8 @@ printf '%s' "$message" >"$work/message"
 echo "A private record, encrypted in the ledger:"
 call POST /app/log/private '{"id": 42, "msg": "secret message"}' >/dev/null
 echo "  written as transaction $(transaction)"
-echo "  read back: $(call GET '/app/log/private?id=42')"
+read=$(call GET '/app/log/private?id=42')
+echo "  read back: $read"
 
 echo "A public record, its message bound to the receipt, answered once it is committed:"
 call POST /app/log/public/durable "{\"id\": 42, \"msg\": \"$message\", \"record_claim\": true}" >/dev/null

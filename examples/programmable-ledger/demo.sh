@@ -83,7 +83,7 @@ call 404 GET "/app/transactions/$id-2" >/dev/null
 echo "The receipt proves the statement, offline:"
 printf '%s' "$statement" >"$work/statement"
 attempt=0
-until call 200 GET "/app/receipt?transaction_id=$txid" >"$work/receipt.json" 2>"$work/error"; do
+until (call 200 GET "/app/receipt?transaction_id=$txid") >"$work/receipt.json" 2>"$work/error"; do
   attempt=$((attempt + 1))
   if [ "$attempt" -ge 50 ]; then
     cat "$work/error" >&2
