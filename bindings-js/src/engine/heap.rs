@@ -187,17 +187,23 @@ impl Drop for Heap {
 }
 
 impl Chunk {
+    /// Straight from the system, so that what a greedy request took goes back there when it is freed,
+    /// whatever the process's allocator keeps.
     fn new(size: usize) -> Option<Self> {
-        let layout = Layout::from_size_align(size, 4096).ok()?;
-        // SAFETY: the layout's size is not zero.
-        let start = NonNull::new(unsafe { alloc(layout) })?;
-        Some(Self { start, size, used: 0 })
+        let (protection, flags) =
+            (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping, which touches no other.
+        let start = unsafe { libc::mmap(ptr::null_mut(), size, protection, flags, -1, 0) };
+        if start == libc::MAP_FAILED {
+            return None;
+        }
+        Some(Self { start: NonNull::new(start.cast())?, size, used: 0 })
     }
 
     fn free(&self) {
-        let layout = Layout::from_size_align(self.size, 4096).expect("checked when it was made");
-        // SAFETY: allocated by `new` with this layout, freed once.
-        unsafe { dealloc(self.start.as_ptr(), layout) };
+        // SAFETY: the whole of a mapping of `new`, unmapped once.
+        let done = unsafe { libc::munmap(self.start.as_ptr().cast(), self.size) };
+        assert!(done == 0, "a mapping that is there can be unmapped");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Many calls: memory stays flat, state stays pristine, threads do not disturb one another.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use affiant::{Call, Frontend};
 use serde_json::json;
@@ -29,8 +29,50 @@ fn resident_kib() -> Option<u64> {
     Some(statm.split_whitespace().nth(1)?.parse::<u64>().ok()? * 4)
 }
 
+/// Held by the tests that look at the memory of the whole process.
+static MEMORY: Mutex<()> = Mutex::new(());
+
+/// Each takes what it can get; the next request on the same worker is right, and the memory is back.
+#[test]
+fn memory_returns_after_requests_that_take_all_they_can() {
+    const GREEDY: [&str; 7] = [
+        "return { body: new Uint8Array(95e6) }",
+        "return { body: 'x'.repeat(95e6) }",
+        "return { body: { a: Array(3e6).fill('abcdefgh') } }",
+        "const a = []; for (;;) a.push(new ArrayBuffer(1e6))",
+        "let s = 'x'; for (;;) s += s",
+        "(function f() { f(); })()",
+        "const a = Array(1e6).fill(0).map((_, i) => ({ i })); Array(4e9).indexOf(a)",
+    ];
+    let _alone = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut source = "export function fine() { return { body: 'fine' }; }\n".to_owned();
+    let mut endpoints = vec![endpoint("/app.js", "fine")];
+    for (index, greedy) in GREEDY.iter().enumerate() {
+        source += &format!("export function f{index}() {{ {greedy}; }}\n");
+        endpoints.push(endpoint("/app.js", &format!("f{index}")));
+    }
+    let mut options = shown();
+    options.max_execution_time_ms = 2_000;
+    let mut app = App::new(&[("/app.js", &source)], endpoints, options);
+    assert_eq!(app.call("fine").text(), "fine");
+    let Some(before) = resident_kib() else { return };
+    for (index, greedy) in GREEDY.iter().enumerate() {
+        let done = app.call(&format!("f{index}"));
+        match index {
+            0 | 1 => assert_eq!(done.response().body.len(), 95_000_000),
+            2 => assert!(done.response().body.len() > 30_000_000),
+            _ => assert_eq!(done.error().status, 500),
+        }
+        drop(done);
+        assert_eq!(app.call("fine").text(), "fine", "after {greedy}");
+    }
+    let after = resident_kib().unwrap_or(before);
+    assert!(after < before + 60 * 1024, "{before} KiB became {after} KiB");
+}
+
 #[test]
 fn memory_stays_flat() {
+    let _alone = MEMORY.lock().unwrap_or_else(PoisonError::into_inner);
     let endpoints = vec![endpoint("/app.js", "run"), reused("/app.js", "reuse", "k")];
     let mut app = App::new(&[("/app.js", SOURCE)], endpoints, shown());
     let request = request(b"{\"id\": 5}");
