@@ -138,7 +138,7 @@ impl Exception {
         let mut error = AppError::internal(message);
         if options.log_exception_details {
             let trace = self.trace.as_deref().unwrap_or("<no trace>");
-            error.log = Some(format!("{}: {trace}", self.reason));
+            error.log = Some(format!("{}: {}", self.reason, trace.trim()));
         }
         if options.return_exception_details {
             let mut detail = json!({ "code": "JSException", "message": self.reason });

@@ -145,16 +145,20 @@ fn maps_of(bundle: &AppBundle) -> BTreeMap<String, SourceMap> {
     inline.chain(beside).collect()
 }
 
-/// Why a module does not compile: `src/log.js:12: SyntaxError: ...`, and that line.
+/// Why a module does not compile: `src/log.js:12: SyntaxError: ...`, and that line. A fault behind the
+/// last line is what an open bracket leads to; the engine's words do not say so.
 fn broken(place: &str, name: &str, source: &str, exception: &Exception) -> String {
-    let line = exception.line_in(name).and_then(|number| {
-        let text = source.lines().nth(number.checked_sub(1)?)?;
-        Some((number, text))
-    });
-    let Some((number, text)) = line else { return format!("{place}: {}", exception.reason) };
+    let reason = &exception.reason;
+    let Some(number) = exception.line_in(name) else { return format!("{place}: {reason}") };
+    let Some(text) = source.lines().nth(number.saturating_sub(1)) else {
+        let last = source.lines().count();
+        return format!(
+            "{place}:{last}: {reason}\n    the file ends here: is a bracket still open?"
+        );
+    };
     let excerpt: String = text.chars().take(EXCERPT_CHARS_MAX).collect();
     let more = if excerpt.len() < text.len() { "..." } else { "" };
-    format!("{place}:{number}: {}\n    {number} | {excerpt}{more}", exception.reason)
+    format!("{place}:{number}: {reason}\n    {number} | {excerpt}{more}")
 }
 
 /// Compiles modules for the sake of their faults only; called by a script, so the stack is short.

@@ -241,6 +241,22 @@ fn what_is_wrong_is_said_by_file_and_field() {
 }
 
 #[test]
+fn properties_that_nothing_reads_are_told_but_no_fault() {
+    let text = json!({"metadata": {"endpoints": {"/x": {"get": {
+        "js_module": "a.js", "js_function": "f", "forwarding_required": "always",
+        "authn_policies": [], "mode": "readonly", "respond": "early", "promises": "awaited",
+        "redirection_strategy": "none", "interpreter_reuse": {"key": "k"}, "openapi": null,
+        "openapi_hidden": true, "respnod": "committed",
+    }}}}, "modules": [{"name": "a.js", "module": ""}]});
+    let bundle = AppBundle::from_json(&text.to_string(), "b.json").unwrap();
+    bundle.endpoints().unwrap();
+    let [note] = &bundle.unknown_properties()[..] else { panic!("one note") };
+    let start = "b.json: endpoints[\"GET /x\"]: \"respnod\" has no effect; properties are ";
+    assert!(note.starts_with(start), "{note}");
+    assert!(AppBundle::default().unknown_properties().is_empty());
+}
+
+#[test]
 fn files_that_are_none_are_named() {
     let root = tempfile::tempdir().unwrap();
     let error = |text: &str| {

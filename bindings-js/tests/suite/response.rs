@@ -207,5 +207,5 @@ fn exceptions_are_500_with_details_only_where_allowed() {
     let done = logging.call("fail");
     assert!(done.error().details.is_empty());
     let log = done.error().log.clone().unwrap();
-    assert_eq!(log, "Error: boom:     at inner (/app.js:2)\n    at fail (/app.js:4)\n");
+    assert_eq!(log, "Error: boom: at inner (/app.js:2)\n    at fail (/app.js:4)");
 }

@@ -49,8 +49,10 @@ pub(crate) fn run(arguments: &NewArgs) -> Result<u8, Failure> {
         write_new(&directory.join(file), &text.replace(NAME, &name)).map_err(failed)?;
     }
     let mut output = Output::new();
-    output.line(format!("A {what} application is in {}. Next:", directory.display()));
-    if directory != Path::new(".") {
+    if directory == Path::new(".") {
+        output.line(format!("A {what} application is here. Next:"));
+    } else {
+        output.line(format!("A {what} application is in {}. Next:", directory.display()));
         output.line(format!("  cd {}", directory.display()));
     }
     for command in ["npm install", "npm run check && npm test", "npm start"] {

@@ -67,8 +67,10 @@ fn match_format(
     match first {
         None => Err(unreadable(&arguments.file, "it is empty")),
         Some(b'{') => {
-            let receipt = Receipt::parse(&bare(receipt))
-                .map_err(|error| unreadable(&arguments.file, &error.to_string()))?;
+            let receipt = Receipt::parse(&bare(receipt)).map_err(|error| {
+                let refusal = refusal(receipt).unwrap_or_else(|| error.to_string());
+                unreadable(&arguments.file, &refusal)
+            })?;
             Ok(("json", verify_json(&receipt, certificate, options)))
         }
         Some(0xd2 | 0x84) => {
@@ -99,6 +101,17 @@ fn bare(json: &[u8]) -> Cow<'_, [u8]> {
         }
         _ => Cow::Borrowed(json),
     }
+}
+
+/// What the service said instead of giving a receipt: `{"error": {"code", "message"}}`.
+fn refusal(json: &[u8]) -> Option<String> {
+    let answer: serde_json::Value = serde_json::from_slice(json).ok()?;
+    let text = |field: &str| answer.pointer(field)?.as_str();
+    let (code, message) = (text("/error/code")?, text("/error/message")?);
+    Some(format!(
+        "it holds no receipt but what the service answered: {code}: {message:?}. Ask for it again, with \
+         the id of a committed transaction"
+    ))
 }
 
 /// A COSE receipt carries no certificate, so the one given is what can expire.

@@ -14,6 +14,20 @@ use crate::tables::ENDPOINTS;
 
 const VERBS: [&str; 7] = ["get", "post", "put", "delete", "patch", "head", "options"];
 const PROBLEMS_SHOWN_MAX: usize = 20;
+/// What an endpoint may declare. Other properties are kept in the tables, as in CCF.
+const PROPERTIES: [&str; 11] = [
+    "js_module",
+    "js_function",
+    "authn_policies",
+    "mode",
+    "respond",
+    "promises",
+    "redirection_strategy",
+    "forwarding_required",
+    "interpreter_reuse",
+    "openapi",
+    "openapi_hidden",
+];
 
 struct Checker<'a> {
     bundle: &'a AppBundle,
@@ -74,6 +88,31 @@ impl AppBundle {
             checker.problems.push(format!("and {more} more"));
         }
         Err(BundleError { problems: checker.problems })
+    }
+
+    /// A sentence for each property of an endpoint that nothing here reads, up to twenty: CCF keeps
+    /// such properties, so they are no fault, but perhaps a slip of the pen.
+    #[must_use]
+    pub fn unknown_properties(&self) -> Vec<String> {
+        let paths = self.metadata.as_object().into_iter().flatten();
+        paths
+            .flat_map(|(path, verbs)| {
+                let verbs = verbs.as_object().into_iter().flatten();
+                verbs.map(move |(verb, properties)| (path, verb, properties))
+            })
+            .flat_map(|(path, verb, properties)| {
+                let place = format!("{} {path}", verb.to_ascii_uppercase());
+                let names = properties.as_object().into_iter().flat_map(Map::keys);
+                names.filter(|name| !PROPERTIES.contains(&name.as_str())).map(move |name| {
+                    format!(
+                        "{}: endpoints[{place:?}]: {name:?} has no effect; properties are {}",
+                        self.origin,
+                        PROPERTIES.join(", ")
+                    )
+                })
+            })
+            .take(PROBLEMS_SHOWN_MAX)
+            .collect()
     }
 }
 
@@ -294,10 +333,16 @@ fn nearest(bundle: &AppBundle, module: &str) -> String {
     match (alike, bundle.modules.len()) {
         (Some((name, _)), _) => format!("did you mean {name:?}?"),
         (None, 0) => "it has no modules at all".to_owned(),
+        (None, _) if bundle.modules.iter().any(|(name, _)| name.ends_with(".ts")) => {
+            "it holds TypeScript, which is not run as it lies there: build it (npm run build) and \
+             name what was built, such as dist"
+                .to_owned()
+        }
         (None, count) => {
             let names: Vec<&str> =
                 bundle.modules.iter().take(10).map(|(name, _)| name.as_str()).collect();
-            format!("of its {count} modules the first are {}", names.join(", "))
+            let which = if count > names.len() { "the first of its modules" } else { "it has" };
+            format!("{which}: {}", names.join(", "))
         }
     }
 }

@@ -56,6 +56,8 @@ fn request(endpoint: &Endpoint, base: &str, workspace: &Workspace, http2: bool) 
             quoted(&path.display().to_string())
         };
         line.push_str(&format!(" --cert {} --key {}", file("cert"), file("privk")));
+    } else if takes_token(&endpoint.options.authn_policies) {
+        line.push_str(" -H 'authorization: Bearer TOKEN'");
     }
     if let Some(body) = body(endpoint) {
         line.push_str(&format!(
@@ -68,12 +70,7 @@ fn request(endpoint: &Endpoint, base: &str, workspace: &Workspace, http2: bool) 
 
 /// Whose certificate to show; none if none is needed.
 fn identity(policies: &[AuthnPolicy]) -> Option<&'static str> {
-    let named = |wanted: &str| {
-        policies.iter().any(|policy| match policy {
-            AuthnPolicy::Named(name) => name == wanted,
-            AuthnPolicy::AllOf(names) => names.iter().any(|name| name == wanted),
-        })
-    };
+    let named = |wanted: &str| names(policies, wanted);
     if policies.is_empty() || named("no_auth") {
         None
     } else if named("user_cert") || named("any_cert") {
@@ -83,6 +80,18 @@ fn identity(policies: &[AuthnPolicy]) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// Whether nothing less than a token is enough.
+fn takes_token(policies: &[AuthnPolicy]) -> bool {
+    names(policies, "jwt") && !names(policies, "no_auth")
+}
+
+fn names(policies: &[AuthnPolicy], wanted: &str) -> bool {
+    policies.iter().any(|policy| match policy {
+        AuthnPolicy::Named(name) => name == wanted,
+        AuthnPolicy::AllOf(names) => names.iter().any(|name| name == wanted),
+    })
 }
 
 /// `/log/{id}` as `/log/1`.
@@ -208,6 +217,16 @@ mod tests {
               --key 'my work/sandbox_common/user0_privk.pem' \
               -H 'content-type: application/json' -d '{\"id\":1,\"msg\":\"hello\"}'"]
         );
+    }
+
+    #[test]
+    fn a_token_is_the_callers_to_fill_in() {
+        let mut read = endpoint("GET", "/r", Mode::ReadOnly, Json::Null);
+        read.options.authn_policies = vec![AuthnPolicy::Named("jwt".to_owned())];
+        let line = lines(&[read.clone()]).remove(0);
+        assert!(line.ends_with("https://h:1/app/r -H 'authorization: Bearer TOKEN'"), "{line}");
+        read.options.authn_policies.push(AuthnPolicy::Named("no_auth".to_owned()));
+        assert!(!lines(&[read]).remove(0).contains("Bearer"));
     }
 
     #[test]

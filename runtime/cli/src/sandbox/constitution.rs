@@ -16,17 +16,52 @@ const ACTIONS: &str = "actions.js";
 /// built-in ones where it has none. Checked as `ccf.gov.validateConstitution` does.
 pub(crate) fn assemble(directory: Option<&Path>, files: &[PathBuf]) -> Result<String, String> {
     let fragments = match (directory, files) {
-        (None, []) => built_in().map(|(_, source)| source.to_owned()).to_vec(),
+        (None, []) => built_in().map(|(name, source)| Fragment::built_in(name, source)).to_vec(),
         (_, files @ [_, ..]) => files.iter().map(|file| read(file)).collect::<Result<_, _>>()?,
         (Some(directory), []) => from_directory(directory)?,
     };
-    let source = fragments.join("\n");
-    JsConstitution::default().check(&source).map_err(|fault| match (directory, files) {
-        (_, [_, ..]) => format!("--constitution: {fault}"),
-        (Some(directory), _) => format!("--constitution-dir {}: {fault}", directory.display()),
-        _ => fault,
+    let sources: Vec<_> = fragments.iter().map(|fragment| fragment.source.as_str()).collect();
+    let source = sources.join("\n");
+    JsConstitution::default().check(&source).map_err(|fault| {
+        let fault = located(&fault, &fragments);
+        match (directory, files) {
+            (_, [_, ..]) => format!("--constitution: {fault}"),
+            (Some(directory), _) => format!("--constitution-dir {}: {fault}", directory.display()),
+            _ => fault,
+        }
     })?;
     Ok(source)
+}
+
+/// A part of the constitution.
+#[derive(Clone)]
+struct Fragment {
+    /// The file, in an author's terms.
+    name: String,
+    source: String,
+}
+
+impl Fragment {
+    fn built_in(name: &str, source: &str) -> Self {
+        Self { name: format!("the built-in {name}"), source: source.to_owned() }
+    }
+}
+
+/// The fault with its line counted in the file that it is in, not in the whole.
+fn located(fault: &str, fragments: &[Fragment]) -> String {
+    let whole = || fault.to_owned();
+    let Some((before, after)) = fault.rsplit_once("constitution:") else { return whole() };
+    let rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+    let number = after.strip_suffix(rest).unwrap_or_default();
+    let Ok(mut line) = number.parse::<usize>() else { return whole() };
+    for Fragment { name, source } in fragments {
+        let lines = source.split('\n').count();
+        if line <= lines {
+            return format!("{before}{name}:{line}{rest}");
+        }
+        line -= lines;
+    }
+    whole()
 }
 
 fn built_in() -> [(&'static str, &'static str); 4] {
@@ -35,8 +70,14 @@ fn built_in() -> [(&'static str, &'static str); 4] {
 }
 
 /// `actions.js`, the directory's other scripts by name, `validate.js`, `resolve.js`, `apply.js`.
-fn from_directory(directory: &Path) -> Result<Vec<String>, String> {
-    let failed = |error| format!("--constitution-dir {}: {error}", directory.display());
+fn from_directory(directory: &Path) -> Result<Vec<Fragment>, String> {
+    let failed = |error| {
+        format!(
+            "--constitution-dir {}: {error}; name a directory with any of actions.js, validate.js, \
+             resolve.js and apply.js",
+            directory.display()
+        )
+    };
     let mut others = Vec::new();
     let mut found = 0;
     for entry in fs::read_dir(directory).map_err(failed)? {
@@ -60,7 +101,7 @@ fn from_directory(directory: &Path) -> Result<Vec<String>, String> {
     let mut fragments = Vec::new();
     for (name, source) in built_in() {
         let path = directory.join(name);
-        fragments.push(if path.exists() { read(&path)? } else { source.to_owned() });
+        fragments.push(if path.exists() { read(&path)? } else { Fragment::built_in(name, source) });
         if name == ACTIONS {
             for other in &others {
                 fragments.push(read(other)?);
@@ -70,8 +111,9 @@ fn from_directory(directory: &Path) -> Result<Vec<String>, String> {
     Ok(fragments)
 }
 
-fn read(path: &Path) -> Result<String, String> {
-    read_bounded(path, FRAGMENT_BYTES_MAX)
+fn read(path: &Path) -> Result<Fragment, String> {
+    let source = read_bounded(path, FRAGMENT_BYTES_MAX)?;
+    Ok(Fragment { name: path.display().to_string(), source })
 }
 
 /// A text file of a bounded size.
@@ -108,6 +150,22 @@ mod tests {
         write("apply.js", "export function apply(proposal) {}");
         let refusal = assemble(Some(directory.path()), &[]).unwrap_err();
         assert!(refusal.contains("apply(proposal, proposalId)"), "{refusal}");
+    }
+
+    #[test]
+    fn a_fault_is_told_by_file_and_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let more = directory.path().join("more.js");
+        let place = |text: &str| {
+            fs::write(&more, text).unwrap();
+            assemble(Some(directory.path()), &[]).unwrap_err()
+        };
+        let refusal = place("// mine\n\nactions.set(here, 1);\n");
+        assert!(refusal.contains(&format!("{}:3", more.display())), "{refusal}");
+        let refusal = place("actions.set('a' 'b');");
+        assert!(refusal.contains(&format!("{}:1", more.display())), "{refusal}");
+        let refusal = assemble(Some(&more), &[]).unwrap_err();
+        assert!(refusal.contains("name a directory"), "{refusal}");
     }
 
     #[test]

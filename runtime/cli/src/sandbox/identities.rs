@@ -71,8 +71,8 @@ fn existing(certificate: &Path, key: &Path) -> Result<String, String> {
     parsed.valid_at(now).map_err(&refused)?;
     if key.exists() {
         let private = read_bounded(key, PEM_BYTES_MAX).map_err(&refused)?;
-        let pair = KeyPair::from_pem(&private)
-            .map_err(|error| format!("{} cannot be read: {error}", key.display()))?;
+        let pair =
+            KeyPair::from_pem(&private).map_err(|error| unreadable_key(key, &error.to_string()))?;
         let certified = x509_cert::Certificate::from_der(parsed.der())
             .and_then(|parsed| parsed.tbs_certificate().subject_public_key_info().to_der())
             .map_err(|error| refused(error.to_string()))?;
@@ -81,6 +81,14 @@ fn existing(certificate: &Path, key: &Path) -> Result<String, String> {
         }
     }
     Ok(pem)
+}
+
+fn unreadable_key(key: &Path, why: &str) -> String {
+    format!(
+        "{} cannot be used: {why}.\nIt must be one private key in PEM, without a password and with \
+         nothing before it; `openssl pkcs8 -topk8 -nodes -in KEY` makes one of most others.",
+        key.display()
+    )
 }
 
 fn make_encryption_key(workspace: &Workspace, name: &str) -> Result<(), String> {
@@ -182,6 +190,10 @@ mod tests {
         fs::write(file("user0_cert.pem"), params.self_signed(&key).unwrap().pem()).unwrap();
         let refusal = user(&workspace, "user0").unwrap_err();
         assert!(refusal.contains("Not After"), "{refusal}");
+        user(&workspace, "user2").unwrap();
+        fs::write(file("user2_privk.pem"), "-----BEGIN EC PARAMETERS-----\n").unwrap();
+        let refusal = user(&workspace, "user2").unwrap_err();
+        assert!(refusal.contains("user2_privk.pem") && refusal.contains("openssl"), "{refusal}");
         fs::write(file("user0_cert.pem"), "nonsense").unwrap();
         assert!(user(&workspace, "user0").unwrap_err().contains("user0_cert.pem"));
     }

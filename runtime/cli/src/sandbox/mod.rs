@@ -56,6 +56,7 @@ pub(crate) fn run(arguments: &SandboxArgs) -> Result<u8, Failure> {
     let manner = manner(arguments);
     let mut watch = arguments.app.as_deref().filter(|_| arguments.watch).map(Watch::new);
     let app = load_app(arguments, &manner).map_err(failed)?;
+    note_unknown(app.as_ref(), &mut output);
     let proposals: Result<_, _> = arguments.apply.iter().map(|path| Proposal::load(path)).collect();
     let proposals: Vec<Proposal> = proposals.map_err(failed)?;
     let (directory, files) = (arguments.constitution_dir.as_deref(), &*arguments.constitution);
@@ -76,7 +77,11 @@ pub(crate) fn run(arguments: &SandboxArgs) -> Result<u8, Failure> {
     let endpoints = host.endpoints();
     let base = format!("https://{}", host.published(INTERFACE));
     announce_start(&mut output, arguments, &workspace, &host, &base, endpoints.len());
-    for line in announce::requests(&endpoints, &base, &workspace, arguments.http2) {
+    let requests = announce::requests(&endpoints, &base, &workspace, arguments.http2);
+    if !requests.is_empty() {
+        output.line("Try, in another terminal:");
+    }
+    for line in requests {
         output.line(format!("  {line}"));
     }
     announce_end(&mut output, arguments, &workspace, &base, began);
@@ -117,6 +122,13 @@ fn load_app(arguments: &SandboxArgs, manner: &Manner) -> Result<Option<App>, Str
     Err(format!("{} cannot run:\n  {}", path.display(), app.warnings.join("\n  ")))
 }
 
+/// Tells of properties that are perhaps misspelt.
+fn note_unknown(app: Option<&App>, output: &mut Output) {
+    for note in app.iter().flat_map(|app| app.bundle.unknown_properties()) {
+        output.line(format!("Note: {note}."));
+    }
+}
+
 /// Loads the app again and puts it in the place of the running one; if it has a fault, says so and
 /// leaves the running one.
 fn reload(host: &Host, arguments: &SandboxArgs, manner: &Manner, output: &mut Output) {
@@ -124,6 +136,7 @@ fn reload(host: &Host, arguments: &SandboxArgs, manner: &Manner, output: &mut Ou
     let Some(path) = arguments.app.as_ref().map(|path| path.display()) else { return };
     let replaced = load_app(arguments, manner).and_then(|app| {
         let Some(app) = app else { return Ok((None, String::new())) };
+        note_unknown(Some(&app), output);
         let endpoints = count(app.endpoints().len() as u64, "endpoint", "endpoints");
         let txid = host.replace(app).map_err(|error| error.to_string())?;
         Ok((txid, endpoints))
@@ -133,7 +146,7 @@ fn reload(host: &Host, arguments: &SandboxArgs, manner: &Manner, output: &mut Ou
             "Reloaded {path}: {endpoints}, transaction {txid}, {} ms.",
             began.elapsed().as_millis()
         ),
-        Ok((None, _)) => format!("{path} is the app that is served."),
+        Ok((None, _)) => format!("{path} is the app that is served already: nothing to reload."),
         Err(fault) => format!(
             "{fault}\nNot reloaded: the app from before is served on. Mend the file and save it; it \
              is then loaded again."
@@ -306,7 +319,6 @@ fn announce_start(
     output.line(format!("  Identities {}", workspace.common().display()));
     output.line(format!("  Ledger     {}", workspace.ledger().display()));
     output.line("");
-    output.line("Try, in another terminal:");
 }
 
 fn announce_end(

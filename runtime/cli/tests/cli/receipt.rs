@@ -71,6 +71,16 @@ fn a_changed_receipt_does_not_verify() {
 }
 
 #[test]
+fn an_answer_that_is_no_receipt_is_told_as_such() {
+    let Some(recorded) = recorded("2.24.node_receipt.200.json") else { return };
+    let arguments = ["receipt", "verify", "-", "--service-cert", text(&recorded.service)];
+    let answer =
+        br#"{"error": {"code": "TransactionPendingOrUnknown", "message": "2.9 is Pending"}}"#;
+    let words = affiant_reading(&arguments, answer).expect(3).stderr;
+    assert!(words.contains("no receipt") && words.contains("2.9 is Pending"), "{words}");
+}
+
+#[test]
 fn claims_are_compared_when_given() {
     // The recorded message of 2.21 has its SHA-256 as claims digest.
     let Some(recorded) = recorded("2.21.node_receipt.200.json") else { return };

@@ -223,6 +223,14 @@ fn what_stands_in_the_way_of_a_start_is_said_in_words() {
     let words = refused(text(&at("app")), ANY_PORT, &[]);
     assert!(words.contains("/a.js:2") && words.contains("SyntaxError"), "{words}");
 
+    fs::write(at("app/src/a.js"), "export function f() {\n  return {};\n").unwrap();
+    let words = refused(text(&at("app")), ANY_PORT, &[]);
+    assert!(words.contains("/a.js:2") && words.contains("the file ends here"), "{words}");
+
+    fs::rename(at("app/src/a.js"), at("app/src/b.ts")).unwrap();
+    let words = refused(text(&at("app")), ANY_PORT, &[]);
+    assert!(words.contains("npm run build"), "{words}");
+
     let words = refused(&example(), ANY_PORT, &["--resume"]);
     assert!(words.contains("no sandbox to resume"), "{words}");
     assert!(!workspace.join("sandbox_0").exists(), "a refused start leaves nothing behind");

@@ -61,13 +61,16 @@ fn a_saved_change_is_served_and_a_fault_is_shown() {
     // Mended as an editor does it: another file takes the name. An endpoint more, a module more.
     let more = APP.replace("\"/x\"", "\"/y\"").replace("\"f\"", "\"g\"");
     let more = more.split_once("{\"endpoints\": {").unwrap().1.strip_suffix("}}").unwrap();
-    fs::write(at("app/app.json"), APP.replace("\"/x\"", &format!("{more}, \"/x\""))).unwrap();
+    let more = APP.replace("\"/x\"", &format!("{more}, \"/x\""));
+    let misspelt = more.replacen("\"mode\"", "\"respnod\": \"committed\", \"mode\"", 1);
+    fs::write(at("app/app.json"), misspelt).unwrap();
     fs::create_dir(at("app/src/lib")).unwrap();
     fs::write(at("app/src/lib/five.js"), "export const five = 'five';\n").unwrap();
     let source = "import { five } from './lib/five.js';\nexport const f = () => ({ body: five });\n\
                   export const g = () => {\n  console.log('here', five);\n  throw new Error('no');\n};\n";
     fs::write(at("new.js"), source).unwrap();
     fs::rename(at("new.js"), at("app/src/a.js")).unwrap();
+    sandbox.line("Note: app/app.json: endpoints[\"GET /y\"]: \"respnod\" has no effect");
     sandbox.line("Reloaded app: 2 endpoints, transaction 2.");
     assert_eq!(answer(), "five");
     let thrown = client.get("/app/y").expect(500);
@@ -108,7 +111,7 @@ fn bundles_and_proposals_are_watched_too() {
     sandbox.line("is served on");
     // The same app in other words is no other app.
     fs::write(&file, bundle("proposed").to_string()).unwrap();
-    sandbox.line("set_js_app.json is the app that is served.");
+    sandbox.line("set_js_app.json is the app that is served already: nothing to reload.");
     sandbox.stop();
 }
 
@@ -126,7 +129,7 @@ fn traces_name_the_source_that_was_built() {
     assert!(thrown.text().contains("at f (src/app.ts:7)"), "{}", thrown.text());
     // A line of comment more: the module is the same, its map is not.
     map("AAOA");
-    sandbox.line("app is the app that is served.");
+    sandbox.line("app is the app that is served already: nothing to reload.");
     let thrown = client.get("/app/x").expect(500);
     assert!(thrown.text().contains("at f (src/app.ts:8)"), "{}", thrown.text());
     sandbox.stop();
