@@ -1,10 +1,23 @@
-"""A.12: limits of execution, at CCF's defaults."""
+"""A.12: limits of execution, at CCF's defaults and as `set_js_runtime_options` sets them."""
 
 import time
 
 import apps
+import governed
 
 EXECUTING = "Exception thrown while executing."
+TOO_LONG = "Operation took too long to complete."
+# Breaches of the options below that the defaults would let pass: script, message, reason.
+BREACHES = [
+    ("a small heap", "const a = []; for (let i = 0; i < 20; i++) a.push(new Uint8Array(1 << 20))",
+     EXECUTING, "InternalError: out of memory"),
+    ("a small stack", "(function f(n) { if (n > 0) f(n - 1) })(1000)", EXECUTING,
+     "InternalError: stack overflow"),
+    ("little time", "const end = Date.now() + 1500; while (Date.now() < end);", TOO_LONG,
+     "InternalError: interrupted"),
+]
+OPTIONS = {"max_heap_bytes": 8 << 20, "max_stack_bytes": 100 << 10, "max_execution_time_ms": 300}
+THROWS = b"throw new RangeError('a12 secret')"
 
 
 def run(t):
@@ -41,9 +54,53 @@ def run(t):
     ):
         t.equal(f"the default of {name}", metrics[name], value)
     t.equal("too long a handler writes nothing", written(t), False)
+    proposed(t)
 
 
 def written(t):
     source = b"ccf.kv['a12'].set(ccf.strToBuf('k'), ccf.strToBuf('v')); (function f() { f() })()"
     t.main.post("/app/bare", source)
     return t.value("return ccf.kv['a12'].has(b('k'))")
+
+
+def proposed(t):
+    """Options that a proposal sets: one service tells clients of exceptions, one tells its log."""
+    told = optioned(t, "told", return_exception_details=True, log_exception_details=False)
+    logged = optioned(t, "logged", return_exception_details=False, log_exception_details=True,
+                      max_cached_interpreters=3)
+    for name, source, message, reason in BREACHES:
+        t.equal(f"{name}: not by default", t.main.post("/app/bare", source.encode()).brief,
+                [200, ""])
+        error = told.post("/app/bare", source.encode()).json["error"]
+        t.equal(f"{name}: details", [error["message"], error["details"][0]["message"]],
+                [message, reason])
+        answer = logged.post("/app/bare", source.encode())
+        t.equal(f"{name}: no details", [answer.status, answer.json],
+                [500, {"error": {"code": "InternalError", "message": message}}])
+        t.equal(f"{name}: the log", [reason in there.log.read_text() for there in (told, logged)],
+                [False, True])
+    answer = told.post("/app/bare", THROWS)
+    t.equal("return_exception_details", answer.json["error"]["details"][0]["message"],
+            "RangeError: a12 secret")
+    answer = logged.post("/app/bare", THROWS)
+    t.equal("no return_exception_details", answer.json,
+            {"error": {"code": "InternalError", "message": EXECUTING}})
+    t.equal("log_exception_details", ["RangeError: a12 secret" in there.log.read_text()
+                                      for there in (told, logged)], [False, True])
+    t.equal("a service with small options serves", told.get("/app/nothing").plain,
+            [200, "text/plain", "nothing"])
+    for there, name, cached in ((told, "left out", 10), (logged, "set", 3)):
+        metrics = there.get("/node/js_metrics").json
+        t.equal(f"js_metrics has the options, max_cached_interpreters {name}",
+                [metrics[field] for field in ("max_heap_size", "max_stack_size",
+                                              "max_execution_time", "max_cached_interpreters")],
+                [*OPTIONS.values(), cached])
+    t.js("the row is the proposal's arguments", governed.row("js_runtime_options", None),
+         {**OPTIONS, "return_exception_details": False, "log_exception_details": True,
+          "max_cached_interpreters": 3}, service=logged)
+
+
+def optioned(t, name, **more):
+    proposal = t.world.proposal(name, [("set_js_runtime_options", {**OPTIONS, **more})])
+    bundle = t.world.bundle(apps.endpoints(), apps.MODULES)
+    return t.world.sandbox(name, bundle, "--apply", proposal)

@@ -42,10 +42,43 @@ TABLE = [
     ("enableMetricsLogging takes booleans only", "ccf.enableMetricsLogging(1)",
      threw("TypeError: First argument must be a boolean")),
 ]
+NO_CPUID = threw("TypeError: cpuid must be a string of 8 hex digits")
+NO_TCB = threw("TypeError: tcb_version must be a string of 16 hex digits")
+# cpuid, TCB version, parts. Milan and Genoa have the same layout, Turin another.
+MILAN = {"microcode": 0xdb, "snp": 0x18, "tee": 0, "boot_loader": 4}
+GENOA = {"microcode": 0x54, "snp": 0x17, "tee": 1, "boot_loader": 9}
+TURIN = {"microcode": 0x51, "snp": 4, "tee": 3, "boot_loader": 2, "fmc": 1}
+POLICIES = [
+    ("Milan", "00a00f11", "db18000000000004", MILAN),
+    ("Milan, upper case", "00A00F11", "DB18000000000004", MILAN),
+    ("Genoa", "00a10f11", "5417000000000109", GENOA),
+    ("Bergamo", "00aa0f02", "5417000000000109", GENOA),
+    ("Turin", "00b00f21", "5100000004030201", TURIN),
+    ("Turin Dense", "00b10f10", "5100000004030201", TURIN),
+]
+# Arguments, outcome.
+NO_POLICIES = [
+    ("", threw("TypeError: Passed 0 arguments, but expected 2")),
+    ("'00a00f11'", threw("TypeError: Passed 1 arguments, but expected 2")),
+    ("'00a00f11', 'db18000000000004', 1", threw("TypeError: Passed 3 arguments, but expected 2")),
+    ("'a00f11', 'db18000000000004'", NO_CPUID),
+    ("'0x00a00f', 'db18000000000004'", NO_CPUID),
+    ("10489617, 'db18000000000004'", NO_CPUID),
+    ("'00a00f11', 'db18'", NO_TCB),
+    ("'00a00f11', '+b18000000000004'", NO_TCB),
+    ("'00a00f11', undefined", NO_TCB),
+    ("'00800f11', 'db18000000000004'",
+     threw("RangeError: cpuid 00800f11 is of no processor with SEV-SNP that is known")),
+]
 
 
 def run(t):
     t.expressions(TABLE)
+    for name, cpuid, tcb, parts in POLICIES:
+        t.js(f"tcbHexToPolicy: {name}", f"return ccf.tcbHexToPolicy('{cpuid}', '{tcb}')",
+             {"hexstring": tcb, **parts})
+    for arguments, outcome in NO_POLICIES:
+        t.js(f"tcbHexToPolicy({arguments})", f"return ccf.tcbHexToPolicy({arguments})", outcome)
     for name, expression in (
         ("jsonCompatibleToBuf refuses undefined", "ccf.jsonCompatibleToBuf(undefined)"),
         ("jsonCompatibleToBuf refuses a function", "ccf.jsonCompatibleToBuf(() => 1)"),

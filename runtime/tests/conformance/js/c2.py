@@ -1,43 +1,9 @@
 """C.2: who calls, as a handler sees it."""
 
-import datetime
-import hashlib
-import ssl
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
 
 import apps
-
-
-def person(t, name, key, begins, ends):
-    """A self-signed certificate valid from `begins` to `ends` days from now; its two files."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now + datetime.timedelta(days=begins))
-        .not_valid_after(now + datetime.timedelta(days=ends))
-        .sign(key, hashes.SHA256())
-    )
-    folder = t.world.directory(name)
-    pem = serialization.Encoding.PEM
-    paths = folder / "cert.pem", folder / "privk.pem"
-    paths[0].write_bytes(certificate.public_bytes(pem))
-    paths[1].write_bytes(key.private_bytes(
-        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-    return paths
-
-
-def identity(paths):
-    pem = paths[0].read_text()
-    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest(), pem
+from people import identity, person
 
 
 def run(t):
@@ -67,10 +33,10 @@ def strangers(t):
     curve, rsa_key = ec.generate_private_key(ec.SECP256R1()), rsa.generate_private_key(65537, 2048)
     for name, key in (("P-256", curve), ("P-384", ec.generate_private_key(ec.SECP384R1())),
                       ("RSA", rsa_key)):
-        client = t.main.client(person(t, f"stranger-{name}", key, -1, 10))
+        client = t.main.client(person(t.world, f"stranger-{name}", key, -1, 10))
         t.equal(f"any certificate gets through the handshake: {name}",
                 client.get("/app/echo/any").json["caller"]["policy"], "any_cert")
-    client = t.main.client(person(t, "stranger", curve, -1, 10))
+    client = t.main.client(person(t.world, "stranger", curve, -1, 10))
     t.equal("a stranger is no user",
             client.get("/app/echo/user").json["error"]["details"][0]["message"],
             "Could not find matching user certificate")
@@ -79,7 +45,7 @@ def strangers(t):
             "Could not find matching member certificate")
     for name, begins, ends, word in (("expired", -10, -1, "Not After"),
                                      ("early", 1, 10, "Not Before")):
-        client = t.main.client(person(t, name, curve, begins, ends))
+        client = t.main.client(person(t.world, name, curve, begins, ends))
         answer = client.get("/app/echo/any")
         message = answer.json["error"]["details"][0]["message"]
         t.equal(f"a certificate that is {name}", [answer.status, word in message or message],

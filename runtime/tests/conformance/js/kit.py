@@ -149,6 +149,11 @@ def parse(received):
     return answers
 
 
+def read_sources(modules):
+    """The text of files in src/, by name."""
+    return {module: (HERE / "src" / module).read_text() for module in modules}
+
+
 class Service:
     """An affiant process of its own in a directory of its own."""
 
@@ -262,19 +267,30 @@ class World:
         """Writes a bundle.json; modules are given as names of files in src/ or as a dict."""
         sources = modules
         if not isinstance(modules, dict):
-            sources = {module: (HERE / "src" / module).read_text() for module in modules}
+            sources = read_sources(modules)
         path = self.directory(name) / "bundle.json"
         listed = [{"name": module, "module": text} for module, text in sources.items()]
         path.write_text(json.dumps({"metadata": {"endpoints": endpoints}, "modules": listed}))
         return path
 
-    def sandbox(self, name, app, *options):
-        """The sandbox of that name."""
+    def proposal(self, name, actions):
+        """Writes a proposal of (action, arguments); its path."""
+        path = self.directory(name) / f"{name}.json"
+        listed = [{"name": action, "args": args} for action, args in actions]
+        path.write_text(json.dumps({"actions": listed}))
+        return path
+
+    def sandbox(self, name, app, *options, common=()):
+        """The sandbox of that name. An app of None comes from a proposal among the options; `common`
+        are (name, path) of files to find in its sandbox_common."""
         if name not in self.services:
             root = self.directory(name)
             workspace = root / "workspace"
-            arguments = ["sandbox", "--app", app, "--node", "local://127.0.0.1:0"]
-            arguments += ["--workspace", workspace, *options]
+            for file, path in common:
+                (workspace / "sandbox_common").mkdir(parents=True, exist_ok=True)
+                shutil.copy(path, workspace / "sandbox_common" / file)
+            arguments = ["sandbox", "--node", "local://127.0.0.1:0", "--workspace", workspace]
+            arguments += [*options] if app is None else ["--app", app, *options]
             service = Service(root)
             self.services[name] = service.start(
                 arguments,
