@@ -27,11 +27,11 @@ pub const CHUNK_BYTES_DEFAULT: u64 = 5_000_000;
 /// Largest chunk, in bytes: positions are 32 bits wide.
 pub const CHUNK_BYTES_MAX: u64 = u32::MAX as u64 - ENTRY_BYTES_MAX as u64;
 /// Largest entry that is copied into a buffer with others instead of travelling by itself, in bytes.
-pub const GATHERED_ENTRY_BYTES_MAX: usize = 1 << 16;
+pub const GATHERED_ENTRY_BYTES_MAX: usize = 1 << 14;
 /// Size of the buffers that small entries are gathered in, in bytes.
-pub const BUFFER_BYTES: usize = 1 << 20;
+pub const BUFFER_BYTES: usize = 1 << 18;
 /// Such buffers whose memory is used again, in the queue and in the ledger's writer each.
-pub const RECYCLED_COUNT_MAX: usize = 6;
+pub const RECYCLED_COUNT_MAX: usize = 8;
 /// Bytes of entries at which a batch is handed to the disk even while another one is written.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Batches on their way to the disk at which a full batch waits.
@@ -39,7 +39,7 @@ pub const BATCHES_IN_FLIGHT_MAX: usize = 4;
 /// Size at which the consensus record is written anew, in bytes.
 pub const SIDECAR_BYTES_MAX: u64 = 1 << 20;
 /// Bytes of a chunk that a restart reads and checks at once.
-pub const RECOVERY_WINDOW_BYTES: usize = 8 << 20;
+pub const RECOVERY_WINDOW_BYTES: usize = 2 << 20;
 /// Threads that check entries at a restart.
 pub const RECOVERY_THREADS_MAX: usize = 2;
 /// Signature entries whose parsed form a ledger reader keeps.

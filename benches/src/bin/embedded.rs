@@ -13,10 +13,6 @@ use affiant_kv::CommitOutcome;
 use affiant_proof::TxId;
 use clap::Parser;
 
-/// Made for memory that one thread allocates and another frees: every entry travels so.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Transactions per second that the design asks for.
 const TARGET_PER_S: f64 = 400_000.0;
 /// CPU of the whole process per transaction that the design allows, in microseconds.

@@ -12,10 +12,6 @@ use affiant_bench::node::{NodeArguments, serve};
 use clap::{Parser, Subcommand};
 use serde_json::json;
 
-/// Made for memory that one thread allocates and another frees: every entry travels so.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Name of the measurement of memory, ledger size and restart.
 const FOOTPRINT: &str = "footprint";
 

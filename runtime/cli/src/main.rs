@@ -29,10 +29,6 @@ use clap::error::ErrorKind;
 use crate::args::{Cli, Command, LedgerCommand, ReceiptCommand};
 use crate::exit::Failure;
 
-/// Made for memory that one thread allocates and another frees: every entry travels so.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     let arguments = as_node_command(std::env::args_os().collect());
     let code = match Cli::try_parse_from(arguments) {
