@@ -22,7 +22,7 @@ use affiant_kv::{CommitOutcome, Snapshot};
 use affiant_proof::TxId;
 use serde_json::Value as Json;
 
-use crate::app::{App, Manner};
+use crate::app::{App, Apps};
 use crate::proposal::{self, Proposal};
 use crate::signals::{Signal, Signals};
 
@@ -44,23 +44,22 @@ pub(crate) struct Plan {
     pub(crate) redeploy: bool,
     /// Applied once the service runs, as if its members had accepted them.
     pub(crate) proposals: Vec<Proposal>,
-    /// How apps are run.
-    pub(crate) manner: Manner,
+    /// How apps are loaded and run.
+    pub(crate) apps: Apps,
 }
 
 impl Plan {
     /// A configuration as it stands.
-    pub(crate) fn parse(text: &str, manner: Manner) -> RuntimeResult<Self> {
-        let configuration = Configuration::parse(text)?;
-        Ok(Self {
+    pub(crate) fn new(configuration: Configuration, apps: Apps) -> Self {
+        Self {
             configuration,
             start: None,
             open: false,
             users: Vec::new(),
             redeploy: false,
             proposals: Vec::new(),
-            manner,
-        })
+            apps,
+        }
     }
 }
 
@@ -69,7 +68,7 @@ pub(crate) struct Host {
     runtime: Runtime,
     /// By interface: where clients reach it.
     published: BTreeMap<String, String>,
-    manner: Manner,
+    apps: Apps,
     served: Arc<Mutex<Served>>,
 }
 
@@ -81,6 +80,8 @@ struct Served {
     /// [`RuntimeOptions::stamp`].
     options: u64,
     endpoints: Vec<Endpoint>,
+    /// [`affiant::Frontend::language`].
+    language: Option<&'static str>,
 }
 
 impl Served {
@@ -90,6 +91,12 @@ impl Served {
         let changed = (self.app, self.options) != now;
         (self.app, self.options) = now;
         changed
+    }
+
+    /// Notes what is served now.
+    fn app(&mut self, app: Option<&App>) {
+        self.endpoints = app.map(|app| app.endpoints().to_vec()).unwrap_or_default();
+        self.language = app.map(|app| app.frontend.language());
     }
 }
 
@@ -119,17 +126,17 @@ impl Host {
         plan.configuration.output_files.write_pid()?;
 
         let opened_here = settings.service.open;
-        let manner = plan.manner;
+        let apps = plan.apps;
         let served = Arc::new(Mutex::new(Served::default()));
         let deployment = Deployment {
             app,
             opened_here,
             redeploy: plan.redeploy,
             proposals: plan.proposals,
-            manner: manner.clone(),
+            apps: apps.clone(),
             served: served.clone(),
         };
-        let mut builder = Runtime::builder(settings).constitution(manner.constitution());
+        let mut builder = Runtime::builder(settings).constitution(apps.constitution());
         for listener in &plan.configuration.listeners {
             builder = builder.listen(Listener::from(listener));
         }
@@ -140,7 +147,7 @@ impl Host {
         // Before anybody learns that the service is there.
         signals.hold();
         let published = write_files(&plan.configuration, &node_to_node, &runtime)?;
-        Ok(Self { runtime, published, manner, served })
+        Ok(Self { runtime, published, apps, served })
     }
 
     /// Serves what the tables say now, if they say something else than before: the app, the options
@@ -161,7 +168,7 @@ impl Host {
                 return Ok(renewed);
             }
         }
-        self.serve(stored_app(self.runtime.node(), &self.manner)?)?;
+        self.serve(stored_app(self.runtime.node(), &self.apps)?)?;
         log_info!("app", "The application in the tables is served from now on");
         Ok(true)
     }
@@ -169,18 +176,23 @@ impl Host {
     /// Serves an app that is in the tables, under the options that are there.
     fn serve(&self, app: Option<App>) -> RuntimeResult<()> {
         let snapshot = self.runtime.node().snapshot();
-        let app = under_options(app, &snapshot, &self.manner)?;
-        let endpoints = endpoints(&app);
-        self.runtime.set_application(app.into_iter().map(|app| app.frontend).collect())?;
+        let app = under_options(app, &snapshot, &self.apps)?;
+        let frontends = app.iter().map(|app| app.frontend.clone()).collect();
+        self.runtime.set_application(frontends)?;
         let mut served = lock(&self.served);
         served.note(&snapshot);
-        served.endpoints = endpoints;
+        served.app(app.as_ref());
         Ok(())
     }
 
     /// The endpoints of the app that is served.
     pub(crate) fn endpoints(&self) -> Vec<Endpoint> {
         lock(&self.served).endpoints.clone()
+    }
+
+    /// The language of the app that is served.
+    pub(crate) fn language(&self) -> Option<&'static str> {
+        lock(&self.served).language
     }
 
     pub(crate) fn node_id(&self) -> String {
@@ -324,52 +336,44 @@ struct Deployment {
     opened_here: bool,
     redeploy: bool,
     proposals: Vec<Proposal>,
-    manner: Manner,
+    apps: Apps,
     served: Arc<Mutex<Served>>,
 }
 
 impl Deployment {
     /// The front ends to serve: the app in the ledger, which may first have to be put there.
     fn frontends(self, node: &Arc<Node>) -> RuntimeResult<Vec<Arc<dyn Frontend>>> {
-        let Self { app, opened_here, redeploy, proposals, manner, served } = self;
+        let Self { app, opened_here, redeploy, proposals, apps, served } = self;
         let app = deployed(node, app, opened_here, redeploy)?;
-        proposal::enact(node, &proposals, &manner)?;
+        proposal::enact(node, &proposals, &apps)?;
         let snapshot = node.snapshot();
         let app = match app {
-            app @ Some(_) if proposals.is_empty() => under_options(app, &snapshot, &manner)?,
-            _ => stored_app(node, &manner)?,
+            app @ Some(_) if proposals.is_empty() => under_options(app, &snapshot, &apps)?,
+            _ => stored_app(node, &apps)?,
         };
         let mut served = lock(&served);
         served.note(&snapshot);
-        served.endpoints = endpoints(&app);
+        served.app(app.as_ref());
         Ok(app.into_iter().map(|app| app.frontend).collect())
     }
 }
 
-fn endpoints(app: &Option<App>) -> Vec<Endpoint> {
-    app.as_ref().map(|app| app.endpoints().to_vec()).unwrap_or_default()
-}
-
 /// The app under the options in the tables.
-fn under_options(
-    app: Option<App>,
-    snapshot: &Snapshot,
-    manner: &Manner,
-) -> RuntimeResult<Option<App>> {
-    let options = RuntimeOptions::read(snapshot, &manner.options);
-    app.map(|app| app.under(options, manner))
+fn under_options(app: Option<App>, snapshot: &Snapshot, apps: &Apps) -> RuntimeResult<Option<App>> {
+    let options = RuntimeOptions::read(snapshot, &apps.manner.options);
+    app.map(|app| apps.under(app, options))
         .transpose()
         .map_err(|reason| RuntimeError::Host { reason })
 }
 
 /// The app in the tables, under the options in the tables.
-fn stored_app(node: &Node, manner: &Manner) -> RuntimeResult<Option<App>> {
+fn stored_app(node: &Node, apps: &Apps) -> RuntimeResult<Option<App>> {
     let failed = |reason: String| RuntimeError::Host { reason };
     let snapshot = node.snapshot();
     let stored = AppBundle::read(&snapshot).map_err(|error| failed(error.to_string()))?;
     let Some(stored) = stored else { return Ok(None) };
-    let options = RuntimeOptions::read(&snapshot, &manner.options);
-    let app = App::of_bundle(stored, &Manner { options, ..manner.clone() }).map_err(failed)?;
+    let options = RuntimeOptions::read(&snapshot, &apps.manner.options);
+    let app = apps.of_bundle(stored, options).map_err(failed)?;
     for warning in &app.warnings {
         log_fail!("app", "{warning}");
     }
@@ -433,7 +437,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::app::Console;
+    use crate::language::{Console, Languages, Manner};
 
     fn plan(root: &Path) -> Plan {
         let configuration = json!({
@@ -448,8 +452,15 @@ mod tests {
                 "pid_file": root.join("pid")},
             "affiant": {"open_service": true},
         });
-        let manner = Manner { options: RuntimeOptions::default(), console: Console::Log };
-        Plan::parse(&configuration.to_string(), manner).unwrap()
+        let manner = Manner {
+            options: RuntimeOptions::default(),
+            console: Console::Log,
+            python: None,
+            python_workers: 0,
+            packages: root.join("packages"),
+        };
+        let apps = Apps { languages: Languages::plain(&[]), manner };
+        Plan::new(Configuration::parse(&configuration.to_string()).unwrap(), apps)
     }
 
     fn bundle(source: &str) -> AppBundle {
@@ -482,7 +493,8 @@ mod tests {
         assert_eq!(host.reload_application(), Ok(true));
         assert_eq!((get(), host.endpoints().len()), ((200, "one".to_owned()), 1));
         assert_eq!(host.reload_application(), Ok(false));
-        let app = App::of_bundle(bundle("export function f() { throw 2; }"), &host.manner).unwrap();
+        let thrower = bundle("export function f() { throw 2; }");
+        let app = host.apps.of_bundle(thrower, RuntimeOptions::default()).unwrap();
         host.replace(app).unwrap();
         assert_eq!(host.reload_application(), Ok(false), "it is served already");
         assert!(!get().1.contains("JSException"));

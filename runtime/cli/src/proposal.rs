@@ -6,7 +6,7 @@ use std::sync::Arc;
 use affiant::{Attestation, Governance, Node, RuntimeError, RuntimeResult, log_info};
 use serde_json::Value as Json;
 
-use crate::app::Manner;
+use crate::app::Apps;
 use crate::sandbox::read_bounded;
 
 /// Largest proposal, in bytes: it may hold an app.
@@ -43,12 +43,8 @@ impl Proposal {
 
 /// Validates and applies each proposal in a transaction of its own, in order, by the constitution in
 /// the tables.
-pub(crate) fn enact(
-    node: &Arc<Node>,
-    proposals: &[Proposal],
-    manner: &Manner,
-) -> RuntimeResult<()> {
-    let governance = Governance::new(node.clone(), manner.constitution(), Attestation::default());
+pub(crate) fn enact(node: &Arc<Node>, proposals: &[Proposal], apps: &Apps) -> RuntimeResult<()> {
+    let governance = Governance::new(node.clone(), apps.constitution(), Attestation::default());
     for proposal in proposals {
         let Proposal { path, text, names } = proposal;
         let (path, names) = (path.display(), names.join(", "));

@@ -8,7 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals as NumberIterator;
+use signal_hook::iterator::{Handle, Signals as NumberIterator};
+use signal_hook::low_level;
 
 /// The exit code of a process that an interrupt ended.
 const INTERRUPTED: i32 = 130;
@@ -29,6 +30,14 @@ pub(crate) struct Signals {
     receiver: Receiver<Signal>,
     /// They are held for [`Signals::next`].
     held: Arc<AtomicBool>,
+    listening: Handle,
+}
+
+impl Drop for Signals {
+    /// Ends the listening thread: the process may go on with other things.
+    fn drop(&mut self) {
+        self.listening.close();
+    }
 }
 
 impl Signals {
@@ -37,6 +46,7 @@ impl Signals {
         let failed = |error: std::io::Error| format!("cannot listen for signals: {error}");
         let mut numbers = NumberIterator::new([SIGINT, SIGTERM, SIGHUP]).map_err(failed)?;
         let (sender, receiver) = mpsc::channel();
+        let listening = numbers.handle();
         let held = Arc::new(AtomicBool::new(false));
         let seen = held.clone();
         let run = move || {
@@ -44,7 +54,9 @@ impl Signals {
             for number in numbers.forever() {
                 interrupts += u32::from(number == SIGINT);
                 if interrupts > 1 || !seen.load(Ordering::Acquire) {
-                    std::process::exit(if number == SIGINT { INTERRUPTED } else { 0 });
+                    // At once and whatever else runs in this process, such as an interpreter: no exit
+                    // handlers.
+                    low_level::exit(if number == SIGINT { INTERRUPTED } else { 0 });
                 }
                 let signal = match number {
                     SIGINT => Signal::Interrupt,
@@ -57,7 +69,7 @@ impl Signals {
             }
         };
         thread::Builder::new().name("signals".to_owned()).spawn(run).map_err(failed)?;
-        Ok(Self { receiver, held })
+        Ok(Self { receiver, held, listening })
     }
 
     /// From now on there is something to stop in order: signals wait for [`Signals::next`].

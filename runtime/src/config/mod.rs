@@ -124,6 +124,12 @@ pub struct Configuration {
     pub worker_threads: usize,
     /// Directory of the application, where it does not come through governance.
     pub app_directory: Option<String>,
+    /// The Python interpreter for a Python application, where one is named.
+    pub python: Option<String>,
+    /// Worker processes for Python handlers; 0: none.
+    pub python_workers: usize,
+    /// Where the packages of Python applications lie.
+    pub packages_directory: String,
     node: node::NodeConfiguration,
 }
 
@@ -175,6 +181,9 @@ impl Configuration {
         let output_files = OutputFiles::read(&mut root, &mut command)?;
         let mut affiant = root.object("affiant")?;
         let app_directory = affiant.optional_text("app_directory")?;
+        let python = affiant.optional_text("python")?;
+        let python_workers = affiant.count("python_workers", 0)?;
+        let packages_directory = affiant.optional_text("packages_directory")?;
         let node = node::NodeConfiguration::read(
             &mut root,
             &mut command,
@@ -197,6 +206,9 @@ impl Configuration {
             ignore_first_sigterm,
             worker_threads,
             app_directory,
+            python,
+            python_workers,
+            packages_directory: packages_directory.unwrap_or_else(|| node.packages_directory()),
             node,
         })
     }

@@ -171,6 +171,11 @@ impl NodeConfiguration {
         })
     }
 
+    /// Where packages lie unless the configuration says so: beside the ledger.
+    pub(super) fn packages_directory(&self) -> String {
+        format!("{}.packages", self.ledger_directory.trim_end_matches('/'))
+    }
+
     pub(super) fn to_settings(
         &self,
         command: CommandKind,

@@ -3,6 +3,7 @@
 mod check;
 mod serve;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -50,6 +51,8 @@ pub(crate) enum Command {
     Sandbox(Box<SandboxArgs>),
     /// Start a node from a CCF node configuration.
     Node(NodeArgs),
+    /// Make a bundle of a Python app, with the packages that it needs.
+    Bundle(BundleArgs),
     /// Check and read ledger directories.
     Ledger(LedgerArgs),
     /// Check receipts.
@@ -85,6 +88,38 @@ pub(crate) enum ProjectKind {
     Js,
     /// TypeScript.
     Ts,
+}
+
+const BUNDLE_HELP: &str = "\
+DIR is a Python app as `affiant sandbox --app` takes it. The bundle holds its modules, its endpoints and
+the wheels of its packages, each by its hash: what members vote on, and what a node serves.
+
+Options, which follow DIR or precede it:
+  --output FILE.tar                 where to write it
+  --requirements requirements.txt   the packages that the app needs, with their versions
+  --python-version 3.11             the interpreter that the packages are for
+  --wheels DIR                      take the packages from this directory instead of the index
+
+It runs in Python: in the environment that is active ($VIRTUAL_ENV), else in the python3 of the path.
+
+Examples:
+  affiant bundle . --output app.tar
+  affiant bundle . --requirements requirements.txt --wheels wheels/
+
+Exit codes: 0 made, 1 it cannot be made, 2 wrong usage.";
+
+/// `affiant bundle`. What follows is read by the language that makes the bundle.
+#[derive(Debug, Args)]
+#[command(after_help = BUNDLE_HELP, override_usage = "affiant bundle DIR [OPTIONS]")]
+pub(crate) struct BundleArgs {
+    #[arg(
+        value_name = "DIR",
+        hide = true,
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) arguments: Vec<OsString>,
 }
 
 const COMPLETIONS_HELP: &str = "\

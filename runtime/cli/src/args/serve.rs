@@ -9,8 +9,15 @@ use clap::{ArgAction, Args};
 
 const SANDBOX_HELP: &str = "\
 The sandbox makes the certificates of users and members, starts a fresh service of one node, deploys
-the app, opens the service, applies proposals and prints requests to try. Files lie where CCF's sandbox
-puts them:
+the app, opens the service, applies proposals and prints requests to try. The app is one of:
+
+  a directory with app.json and src/      JavaScript, or Python (py_module, py_function)
+  a directory with pyproject.toml         Python, if it has a table [tool.affiant]
+  app.py, or app.py:ATTRIBUTE             Python: handlers, or a web app; a directory with app.py too
+  a bundle, or a proposal set_js_app      bundle.json, app.tar
+
+A Python app runs in an interpreter that has the package affiant (pip install affiant). Files lie where
+CCF's sandbox puts them:
 
   WORKSPACE/sandbox_common/   service_cert.pem, user0_cert.pem, user0_privk.pem, member0_cert.pem,
                               member0_privk.pem, member0_enc_pubk.pem, member0_enc_privk.pem, ...
@@ -32,6 +39,7 @@ Examples:
   affiant sandbox --app dist --node local://127.0.0.1:8443 --initial-user-count 2
   affiant sandbox --app examples/logging --resume
   affiant sandbox --app . --watch
+  affiant sandbox --app app.py --python venv/bin/python3
   affiant sandbox --app examples/logging --node local://127.0.0.1:0     any free port
   affiant sandbox --apply set_js_app.json --apply set_user.json
 
@@ -41,7 +49,7 @@ Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 could not start or had to stop, 2 
 #[derive(Debug, Args)]
 #[command(after_help = SANDBOX_HELP)]
 pub(crate) struct SandboxArgs {
-    /// The app: a directory with app.json and src/, a bundle.json, or a proposal with set_js_app
+    /// The app: a directory, a bundle, a proposal with set_js_app, or app.py[:ATTRIBUTE]
     #[arg(
         long,
         alias = "js-app-bundle",
@@ -64,6 +72,12 @@ pub(crate) struct SandboxArgs {
     /// Serve changes of the app's files as they are saved
     #[arg(long, requires = "app")]
     pub(crate) watch: bool,
+    /// The Python interpreter for a Python app [default: that of $VIRTUAL_ENV, else python3]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python: Option<PathBuf>,
+    /// Run Python handlers in N worker processes; 0: in this one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) python_workers: usize,
     /// Users to make: user0, user1, ...
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) initial_user_count: u16,
@@ -146,6 +160,9 @@ Beyond CCF, the configuration may hold an object \"affiant\":
   \"app_directory\"      an app to deploy when the service is new, as --app
   \"open_service\"       true: a new service opens at once, without a vote of its members (--open)
   \"resume_if_present\"  true: continue the service in the ledger directory if there is one
+  \"python\"             the interpreter for a Python app, as --python
+  \"python_workers\"     worker processes for Python handlers; 0, the default: none
+  \"packages_directory\" where the packages of Python apps lie; the default is beside the ledger
   \"state_directory\"    the node's own records, beside the ledger directory
   \"sealing\"            what seals the node's keys at rest: {\"kind\": \"insecure-file\", \"key_file\"}
 and command.type may be \"Resume\", as --resume.
@@ -176,9 +193,12 @@ pub(crate) struct NodeArgs {
     /// Check the configuration and exit; nothing is written or started
     #[arg(long)]
     pub(crate) check: bool,
-    /// Deploy this app when the service is new: a directory, a bundle.json or a proposal
+    /// Deploy this app when the service is new: as `affiant sandbox --app`
     #[arg(long, value_name = "DIR")]
     pub(crate) app: Option<PathBuf>,
+    /// The Python interpreter for a Python app [default: that of $VIRTUAL_ENV, else python3]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python: Option<PathBuf>,
     /// Open a new service at once, without a vote of its members
     #[arg(long)]
     pub(crate) open: bool,

@@ -9,17 +9,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use affiant::log::{self, Level};
-use affiant::{RuntimeError, RuntimeOptions, StartMode, log_fail, log_fatal};
+use affiant::{Configuration, RuntimeError, RuntimeOptions, StartMode, log_fail, log_fatal};
 
-use crate::app::{App, Console, Manner};
+use crate::app::{App, Apps};
 use crate::args::NodeArgs;
 use crate::exit::{self, Failure};
 use crate::host::{Host, Plan};
+use crate::language::{Console, Languages, Manner, PYTHON};
 use crate::output::Output;
 use crate::signals::Signals;
 use waiting::{parse_time, read_config};
 
-pub(crate) fn run(arguments: &NodeArgs) -> Result<u8, Failure> {
+pub(crate) fn run(arguments: &NodeArgs, languages: Languages) -> Result<u8, Failure> {
     if arguments.version {
         Output::new().line(crate::version());
         return Ok(exit::SUCCESS);
@@ -47,7 +48,7 @@ pub(crate) fn run(arguments: &NodeArgs) -> Result<u8, Failure> {
         return Err(Failure::new(exit::ARGUMENT_MISSING, message));
     };
     let signals = Signals::listen().map_err(|message| Failure::new(exit::FAILURE, message))?;
-    let plan = plan(arguments, config, timeout)?;
+    let plan = plan(arguments, languages, config, timeout)?;
     if arguments.check {
         plan.configuration.check().map_err(|error| failure(&error))?;
         load_app(arguments, &plan)?;
@@ -59,14 +60,27 @@ pub(crate) fn run(arguments: &NodeArgs) -> Result<u8, Failure> {
         .inspect_err(|failure| log_fatal!("node", "{}", failure.message))
 }
 
-fn plan(arguments: &NodeArgs, config: &Path, timeout: Duration) -> Result<Plan, Failure> {
+fn plan(
+    arguments: &NodeArgs,
+    languages: Languages,
+    config: &Path,
+    timeout: Duration,
+) -> Result<Plan, Failure> {
     let text = read_config(config, timeout)
         .map_err(|why| Failure::new(exit::CONFIGURATION, format!("--config {why}")))?;
-    let manner = Manner { options: RuntimeOptions::default(), console: Console::Log };
-    let mut plan = Plan::parse(&text, manner).map_err(|error| {
+    let configuration = Configuration::parse(&text).map_err(|error| {
         let Failure { code, message } = failure(&error);
         Failure::new(code, format!("{}: {message}", config.display()))
     })?;
+    let python = configuration.python.as_ref().map(PathBuf::from);
+    let manner = Manner {
+        options: RuntimeOptions::default(),
+        console: Console::Log,
+        python: arguments.python.clone().or(python),
+        python_workers: configuration.python_workers,
+        packages: configuration.packages_directory.clone().into(),
+    };
+    let mut plan = Plan::new(configuration, Apps { languages, manner });
     plan.open = arguments.open;
     if arguments.resume {
         plan.start = Some(StartMode::Resume);
@@ -86,9 +100,15 @@ fn serve(arguments: &NodeArgs, plan: Plan, signals: &Signals) -> Result<u8, Fail
 /// The app of the command line, or of the configuration.
 fn load_app(arguments: &NodeArgs, plan: &Plan) -> Result<Option<App>, Failure> {
     let configured = plan.configuration.app_directory.as_ref().map(PathBuf::from);
-    let Some(path) = arguments.app.clone().or(configured) else { return Ok(None) };
-    let app = App::load(&path, &plan.manner)
-        .map_err(|message| Failure::new(exit::CONFIGURATION, message))?;
+    let failed = |message| Failure::new(exit::CONFIGURATION, message);
+    let Some(path) = arguments.app.clone().or(configured) else {
+        // Who names an interpreter expects an app for it in the tables.
+        if plan.apps.manner.python.is_some() {
+            plan.apps.prepare(PYTHON).map_err(failed)?;
+        }
+        return Ok(None);
+    };
+    let app = plan.apps.load(&path).map_err(failed)?;
     for warning in &app.warnings {
         log_fail!("app", "{warning}");
     }

@@ -16,13 +16,14 @@ mod workspace;
 use std::net::TcpListener;
 use std::time::Instant;
 
-use affiant::{NewUser, RuntimeOptions, StartMode};
+use affiant::{Configuration, NewUser, RuntimeOptions, StartMode};
 use serde_json::{Value as Json, json};
 
-use crate::app::{App, Console, Manner};
+use crate::app::{App, Apps};
 use crate::args::SandboxArgs;
 use crate::exit::{self, Failure};
 use crate::host::{self, Host, Plan};
+use crate::language::{Console, Languages, Manner, PYTHON};
 use crate::output::{Output, count};
 use crate::proposal::Proposal;
 use crate::signals::Signals;
@@ -39,7 +40,7 @@ const INTERFACE: &str = "primary_rpc_interface";
 /// The constitution, among the node's own files.
 const CONSTITUTION: &str = "constitution.js";
 
-pub(crate) fn run(arguments: &SandboxArgs) -> Result<u8, Failure> {
+pub(crate) fn run(arguments: &SandboxArgs, languages: Languages) -> Result<u8, Failure> {
     let began = Instant::now();
     let failed = |message: String| Failure::new(exit::FAILURE, message);
     let address = address::parse_nodes(&arguments.node)
@@ -53,22 +54,24 @@ pub(crate) fn run(arguments: &SandboxArgs) -> Result<u8, Failure> {
     if arguments.resume && arguments.user_data.is_some() {
         output.line("Note: --user-data has no effect on a service that is resumed.");
     }
-    let manner = manner(arguments);
-    let mut watch = arguments.app.as_deref().filter(|_| arguments.watch).map(Watch::new);
-    let app = load_app(arguments, &manner).map_err(failed)?;
+    let workspace = Workspace::new(arguments.workspace.clone());
+    let apps = Apps { languages, manner: manner(arguments, &workspace) };
+    let watched = arguments.app.as_deref().filter(|_| arguments.watch);
+    let mut watch = watched.map(|app| Watch::new(app, &apps.languages));
+    prepare_others(arguments, &apps, &workspace).map_err(failed)?;
+    let app = load_app(arguments, &apps).map_err(failed)?;
     note_unknown(app.as_ref(), &mut output);
     let proposals: Result<_, _> = arguments.apply.iter().map(|path| Proposal::load(path)).collect();
     let proposals: Vec<Proposal> = proposals.map_err(failed)?;
     let (directory, files) = (arguments.constitution_dir.as_deref(), &*arguments.constitution);
     let constitution = constitution::assemble(directory, files).map_err(failed)?;
-    let workspace = Workspace::new(arguments.workspace.clone());
     if arguments.resume {
         workspace.check_resumable().map_err(failed)?;
     }
     require_free(&address).map_err(failed)?;
     let _held = workspace.hold().map_err(failed)?;
     let mut plan =
-        prepare(arguments, &address, &workspace, manner.clone(), &constitution, &mut output)
+        prepare(arguments, &address, &workspace, apps.clone(), &constitution, &mut output)
             .map_err(failed)?;
     plan.redeploy = true;
     plan.proposals = proposals;
@@ -86,9 +89,12 @@ pub(crate) fn run(arguments: &SandboxArgs) -> Result<u8, Failure> {
     }
     announce_end(&mut output, arguments, &workspace, &base, began);
     output.flush();
+    let mut noted = None;
+    note_language(&host, &workspace, &mut noted);
     let outcome = host.run_until(&signals, false, |host| {
+        note_language(host, &workspace, &mut noted);
         if watch.as_mut().is_some_and(Watch::due) {
-            reload(host, arguments, &manner, &mut output);
+            reload(host, arguments, &apps, &mut output);
         }
     });
     output.line("");
@@ -102,20 +108,56 @@ pub(crate) fn run(arguments: &SandboxArgs) -> Result<u8, Failure> {
 }
 
 /// In a sandbox the author of the app sees what it says and how it fails.
-fn manner(arguments: &SandboxArgs) -> Manner {
+fn manner(arguments: &SandboxArgs, workspace: &Workspace) -> Manner {
     let options = RuntimeOptions {
         log_exception_details: true,
         return_exception_details: true,
         ..RuntimeOptions::default()
     };
     let console = if arguments.verbose { Console::Log } else { Console::Plain };
-    Manner { options, console }
+    Manner {
+        options,
+        console,
+        python: arguments.python.clone(),
+        python_workers: arguments.python_workers,
+        packages: workspace.packages(),
+    }
+}
+
+/// Sees to it that what is not loaded from `--app` can be run: the app of a proposal, or the one that
+/// a previous sandbox left in the tables.
+fn prepare_others(
+    arguments: &SandboxArgs,
+    apps: &Apps,
+    workspace: &Workspace,
+) -> Result<(), String> {
+    for proposal in &arguments.apply {
+        apps.languages.of_app(proposal)?.prepare(&apps.manner)?;
+    }
+    if arguments.app.is_some() {
+        return Ok(());
+    }
+    let left = if arguments.resume { workspace.language() } else { None };
+    match left {
+        Some(language) => apps.prepare(&language),
+        // Who names an interpreter expects an app for it.
+        None if arguments.python.is_some() => apps.prepare(PYTHON),
+        None => Ok(()),
+    }
+}
+
+/// Notes for a later `--resume` in which language the app is. It is tried again if it cannot be noted.
+fn note_language(host: &Host, workspace: &Workspace, noted: &mut Option<&'static str>) {
+    let language = host.language();
+    if language != *noted && workspace.set_language(language.unwrap_or_default()).is_ok() {
+        *noted = language;
+    }
 }
 
 /// In a sandbox an app that cannot work is a mistake to be told at once.
-fn load_app(arguments: &SandboxArgs, manner: &Manner) -> Result<Option<App>, String> {
+fn load_app(arguments: &SandboxArgs, apps: &Apps) -> Result<Option<App>, String> {
     let Some(path) = &arguments.app else { return Ok(None) };
-    let app = App::load(path, manner)?;
+    let app = apps.load(path)?;
     if app.warnings.is_empty() {
         return Ok(Some(app));
     }
@@ -131,10 +173,10 @@ fn note_unknown(app: Option<&App>, output: &mut Output) {
 
 /// Loads the app again and puts it in the place of the running one; if it has a fault, says so and
 /// leaves the running one.
-fn reload(host: &Host, arguments: &SandboxArgs, manner: &Manner, output: &mut Output) {
+fn reload(host: &Host, arguments: &SandboxArgs, apps: &Apps, output: &mut Output) {
     let began = Instant::now();
     let Some(path) = arguments.app.as_ref().map(|path| path.display()) else { return };
-    let replaced = load_app(arguments, manner).and_then(|app| {
+    let replaced = load_app(arguments, apps).and_then(|app| {
         let Some(app) = app else { return Ok((None, String::new())) };
         note_unknown(Some(&app), output);
         let endpoints = count(app.endpoints().len() as u64, "endpoint", "endpoints");
@@ -180,7 +222,7 @@ fn prepare(
     arguments: &SandboxArgs,
     address: &NodeAddress,
     workspace: &Workspace,
-    manner: Manner,
+    apps: Apps,
     constitution: &str,
     output: &mut Output,
 ) -> Result<Plan, String> {
@@ -213,7 +255,8 @@ fn prepare(
     let path = workspace.node().join(CONSTITUTION);
     write_whole(&path, constitution.as_bytes(), PUBLIC)?;
     write_whole(&workspace.node().join("0.config.json"), text.as_bytes(), PUBLIC)?;
-    let mut plan = Plan::parse(&text, manner).map_err(|error| error.to_string())?;
+    let configuration = Configuration::parse(&text).map_err(|error| error.to_string())?;
+    let mut plan = Plan::new(configuration, apps);
     plan.users = users;
     plan.start = Some(if arguments.resume { StartMode::Resume } else { StartMode::New });
     Ok(plan)

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use affiant::limits::{MODULE_DEPTH_MAX, MODULES_COUNT_MAX};
+use crate::language::{AppLoader, Languages};
 
 /// Inode, size, and the times of the last change of content and of anything, in nanoseconds.
 type Mark = (u64, u64, i128, i128);
@@ -18,6 +19,9 @@ type Marks = BTreeMap<PathBuf, Mark>;
 /// The files of one app.
 pub(crate) struct Watch {
     app: PathBuf,
+    languages: Languages,
+    /// Whose app it is; asked again only when it has changed, since the answer may take reading.
+    loader: Option<Arc<dyn AppLoader>>,
     /// As they were when the app was last loaded, or tried to be.
     loaded: Marks,
     /// As they were at the last look.
@@ -26,70 +30,57 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// Notes the files of the app at `app`, a directory or a file; to be called before it is loaded.
-    pub(crate) fn new(app: &Path) -> Self {
-        let marks = look(app);
-        Self { app: app.to_owned(), loaded: marks.clone(), seen: marks }
+    pub(crate) fn new(app: &Path, languages: &Languages) -> Self {
+        let mut watch = Self {
+            app: app.to_owned(),
+            languages: languages.clone(),
+            loader: languages.of_app(app).ok().cloned(),
+            loaded: Marks::new(),
+            seen: Marks::new(),
+        };
+        watch.loaded = watch.look();
+        watch.seen.clone_from(&watch.loaded);
+        watch
     }
 
     /// Looks at the files. True once after each change, when they are as they were at the previous
     /// look: whoever writes several files is left to finish.
     pub(crate) fn due(&mut self) -> bool {
-        let now = look(&self.app);
+        let now = self.look();
         let at_rest = now == self.seen;
         let due = at_rest && now != self.loaded;
-        if due {
-            self.loaded.clone_from(&now);
-        }
         self.seen = now;
+        if due {
+            self.loader = self.languages.of_app(&self.app).ok().cloned();
+            self.loaded = self.look();
+            self.seen.clone_from(&self.loaded);
+        }
         due
     }
-}
 
-/// What [`affiant::AppBundle::load`] reads.
-fn look(app: &Path) -> Marks {
-    let mut marks = Marks::new();
-    if app.is_dir() {
-        for name in ["app.json", "bundle.json"] {
-            note(app.join(name), &mut marks);
-        }
-        descend(&app.join("src"), 0, &mut marks);
-    } else {
-        note(app.to_owned(), &mut marks);
+    fn look(&self) -> Marks {
+        let files = self.loader.iter().flat_map(|loader| loader.files(&self.app));
+        files.filter_map(|path| mark(&path).map(|mark| (path, mark))).collect()
     }
-    marks
 }
 
 /// A file that is not there has no mark.
-fn note(path: PathBuf, marks: &mut Marks) {
+fn mark(path: &Path) -> Option<Mark> {
     let nanoseconds = |s: i64, ns: i64| i128::from(s) * 1_000_000_000 + i128::from(ns);
-    if let Ok(file) = fs::metadata(&path) {
-        let modified = nanoseconds(file.mtime(), file.mtime_nsec());
-        let changed = nanoseconds(file.ctime(), file.ctime_nsec());
-        marks.insert(path, (file.ino(), file.size(), modified, changed));
-    }
-}
-
-fn descend(directory: &Path, depth: usize, marks: &mut Marks) {
-    if depth > MODULE_DEPTH_MAX {
-        return;
-    }
-    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
-        if marks.len() > MODULES_COUNT_MAX {
-            return;
-        }
-        let path = entry.path();
-        if path.is_dir() {
-            descend(&path, depth + 1, marks);
-        } else {
-            note(path, marks);
-        }
-    }
+    let file = fs::metadata(path).ok()?;
+    let modified = nanoseconds(file.mtime(), file.mtime_nsec());
+    let changed = nanoseconds(file.ctime(), file.ctime_nsec());
+    Some((file.ino(), file.size(), modified, changed))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+
+    fn watch(app: &Path) -> Watch {
+        Watch::new(app, &Languages::plain(&[]))
+    }
 
     fn app() -> tempfile::TempDir {
         let root = tempfile::tempdir().unwrap();
@@ -103,7 +94,7 @@ mod tests {
     fn a_change_is_due_once_and_only_at_rest() {
         let root = app();
         let at = |name: &str| root.path().join(name);
-        let mut watch = Watch::new(root.path());
+        let mut watch = watch(root.path());
         assert!(!watch.due());
         fs::write(at("src/lib/a.js"), "12").unwrap();
         assert!(!watch.due(), "not at rest yet");
@@ -119,7 +110,7 @@ mod tests {
     fn replaced_removed_and_returned_files_count() {
         let root = app();
         let at = |name: &str| root.path().join(name);
-        let mut watch = Watch::new(root.path());
+        let mut watch = watch(root.path());
         let mut changes = |change: &dyn Fn()| {
             change();
             let due = [watch.due(), watch.due(), watch.due()];
@@ -142,7 +133,7 @@ mod tests {
     fn a_single_file_is_watched_too() {
         let root = app();
         let file = root.path().join("app.json");
-        let mut watch = Watch::new(&file);
+        let mut watch = watch(&file);
         fs::write(root.path().join("src/lib/a.js"), "123").unwrap();
         assert!(!watch.due() && !watch.due());
         fs::write(&file, "{ }").unwrap();

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 const MARKER: &str = ".affiant-sandbox";
 const MARKER_TEXT: &str =
     "Made by `affiant sandbox`, which clears this directory when it starts.\n";
+/// Says in which language the app is, before there are tables to look into.
+const LANGUAGE: &str = "0.language";
 const LOCK: &str = ".affiant-sandbox.lock";
 
 /// Where everything lies.
@@ -44,6 +46,23 @@ impl Workspace {
     /// The ledger directory.
     pub(crate) fn ledger(&self) -> PathBuf {
         self.node().join("0.ledger")
+    }
+
+    /// Packages of Python apps, by their hash. Not the node's: an app is loaded before the node's files
+    /// are cleared.
+    pub(crate) fn packages(&self) -> PathBuf {
+        self.root.join("sandbox_packages")
+    }
+
+    /// The language of the app that was served last.
+    pub(crate) fn language(&self) -> Option<String> {
+        let text = fs::read_to_string(self.node().join(LANGUAGE)).ok()?;
+        Some(text.trim().to_owned())
+    }
+
+    /// Notes the language of the app that is served.
+    pub(crate) fn set_language(&self, language: &str) -> Result<(), String> {
+        write_whole(&self.node().join(LANGUAGE), format!("{language}\n").as_bytes(), 0o644)
     }
 
     /// A file that clients use.
