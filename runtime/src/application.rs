@@ -8,9 +8,11 @@ use crate::admin::{BUILT_IN, BuiltIn};
 use crate::auth::{Admission, PolicyTable};
 use crate::bundle::BundleError;
 use crate::endpoint::{Endpoint, EndpointOptions, Mode};
-use crate::frontend::Frontend;
+use crate::executor::{Executors, Plan};
+use crate::frontend::{Frontend, Threads};
 use crate::limits::{
-    ENDPOINTS_COUNT_MAX, INLINE_RUN_NS_MAX, INLINE_RUN_NS_RETURN, QUICK_RUN_NS_MAX,
+    ENDPOINTS_COUNT_MAX, INLINE_RUN_NS_MAX, INLINE_RUN_NS_RETURN, OWN_THREADS_COUNT_MAX,
+    QUICK_RUN_NS_MAX,
 };
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::router::{Actor, Origin, Router};
@@ -42,6 +44,11 @@ struct Pace {
 }
 
 impl Entry {
+    /// Method and path, for messages.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.endpoint.method, self.endpoint.path)
+    }
+
     /// Whether the handler runs on an executor thread.
     pub(crate) fn is_slow(&self) -> bool {
         matches!(self.handler, Handler::BuiltIn(built_in) if built_in.blocking)
@@ -77,7 +84,9 @@ pub(crate) struct Application {
     /// Tells applications apart in thread-bound caches.
     pub(crate) id: u64,
     pub(crate) frontends: Vec<Arc<dyn Frontend>>,
-    pub(crate) entries: Vec<Entry>,
+    /// By front end: its own threads.
+    own_threads: Vec<Option<Executors>>,
+    pub(crate) entries: Vec<Arc<Entry>>,
     app: Router,
     gov: Router,
     node: Router,
@@ -98,6 +107,7 @@ impl Application {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             reads_always: frontends.iter().any(|frontend| frontend.language() != "native"),
             frontends: Vec::new(),
+            own_threads: Vec::new(),
             entries: Vec::new(),
             app: Router::new(Actor::App),
             gov: Router::new(Actor::Gov),
@@ -146,7 +156,58 @@ impl Application {
         if application.entries.len() > ENDPOINTS_COUNT_MAX {
             problems.push(format!("more than {ENDPOINTS_COUNT_MAX} endpoints"));
         }
+        if problems.is_empty() {
+            problems.extend(application.start_threads().err());
+        }
         if problems.is_empty() { Ok(application) } else { Err(BundleError { problems }) }
+    }
+
+    fn start_threads(&mut self) -> Result<(), String> {
+        for frontend in &self.frontends {
+            let language = frontend.language();
+            let executors = match frontend.threads() {
+                Threads::Shared => None,
+                Threads::Own(count) if count.get() > OWN_THREADS_COUNT_MAX => {
+                    return Err(format!(
+                        "{language} application: {count} threads; at most {OWN_THREADS_COUNT_MAX} \
+                         are started"
+                    ));
+                }
+                Threads::Own(count) => {
+                    let started = Executors::start(&Plan {
+                        name: language.to_owned(),
+                        threads: count.get(),
+                        patience: frontend.give_up_after(),
+                        detached: true,
+                    });
+                    Some(started.map_err(|error| {
+                        format!("{language} application: its threads could not be started: {error}")
+                    })?)
+                }
+            };
+            self.own_threads.push(executors);
+        }
+        Ok(())
+    }
+
+    /// The threads that an endpoint's front end has of its own.
+    pub(crate) fn own_threads(&self, entry: &Entry) -> Option<&Executors> {
+        match entry.handler {
+            Handler::Frontend { frontend, .. } => self.own_threads.get(frontend)?.as_ref(),
+            Handler::BuiltIn(_) => None,
+        }
+    }
+
+    /// Jobs that wait for front ends' own threads.
+    pub(crate) fn depth(&self) -> usize {
+        self.own_threads.iter().flatten().map(Executors::depth).sum()
+    }
+
+    /// Ends the front ends' own threads, as the host's executors end.
+    pub(crate) fn stop_threads(&self) {
+        for executors in self.own_threads.iter().flatten() {
+            executors.stop();
+        }
     }
 
     fn add(
@@ -168,14 +229,14 @@ impl Application {
             .add(origin, &endpoint.method, &endpoint.path, index)
             .map_err(|error| format!("{} {}: {error}", endpoint.method, endpoint.path))?;
         let label = format!("{} {}{}", endpoint.method, actor.prefix(), endpoint.path);
-        self.entries.push(Entry {
+        self.entries.push(Arc::new(Entry {
             actor,
             admission: Admission::new(&endpoint.options.authn_policies, policies),
             metrics: metrics.route(&label),
             endpoint,
             handler,
             pace: Pace::default(),
-        });
+        }));
         Ok(())
     }
 

@@ -25,23 +25,22 @@ use crate::attestation::Attestation;
 use crate::auth::{AuthRequest, Peer};
 use crate::clock::unix_seconds;
 use crate::endpoint::{Mode, Respond};
-use crate::executor::Executors;
+use crate::executor::{Executors, Refused};
 use crate::frontend::{AppError, Call};
 use crate::gate::Gate;
 use crate::governance::Governance;
 use crate::historical::HistoricalNamespace;
 use crate::http::outbox;
 use crate::jwt::RefreshCounters;
-use crate::limits::{
-    COMMIT_ATTEMPTS_MAX, COMMIT_WAIT_MS_DEFAULT, COMMIT_WAIT_MS_MAX, RETRY_AFTER_S,
-};
+use crate::limits::{COMMIT_ATTEMPTS_MAX, COMMIT_WAIT_MS_DEFAULT, COMMIT_WAIT_MS_MAX};
 use crate::log_fail;
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::odata;
 use crate::request::{Request, Response};
-use crate::respond::{Answer, Outcome, Waiting};
+use crate::respond::{Answer, Outcome, Waiting, retry_later};
 use crate::router::{Actor, Found};
+use crate::seat::Seat;
 use crate::workers;
 
 const RESPOND: HeaderName = HeaderName::from_static("x-affiant-respond");
@@ -133,21 +132,21 @@ impl Host {
             }
         };
         let entry = &application.entries[index];
-        if !entry.is_slow() {
+        let own = application.own_threads(entry);
+        if own.is_none() && !entry.is_slow() {
             if entry.takes_time() {
                 outbox::send_pending();
             }
-            return Begun::Outcome(self.run(&application, index, request, session, started));
+            return Begun::Outcome(self.run(&application, index, request, session, started, None));
         }
-        let (sender, receiver) = oneshot::channel();
         let (host, session) = (self.clone(), session.clone());
-        let application = application.clone();
-        let queued = self.executors.submit(Box::new(move || {
-            let outcome = host.run(&application, index, request, &session, started);
-            // The client may be gone.
-            sender.send(outcome).ok();
-        }));
-        if queued { Begun::Queued(receiver) } else { Begun::Outcome(busy()) }
+        let running = application.clone();
+        let work =
+            move |seat: &Seat| host.run(&running, index, request, &session, started, Some(seat));
+        match own.unwrap_or(&self.executors).serve(!entry.takes_time(), work) {
+            Ok(receiver) => Begun::Queued(receiver),
+            Err(refused) => Begun::Outcome(refused.outcome()),
+        }
     }
 
     /// Runs a request on this thread, whatever its pace; for callers in process.
@@ -155,7 +154,7 @@ impl Host {
         let started = Instant::now();
         let application = self.application.load_full();
         match self.find(&application, &session.gate, &mut request) {
-            Ok(index) => self.run(&application, index, request, session, started),
+            Ok(index) => self.run(&application, index, request, session, started, None),
             Err(response) => Outcome::Done(response.into()),
         }
     }
@@ -215,16 +214,23 @@ impl Host {
         mut request: Request,
         session: &Session,
         started: Instant,
+        seat: Option<&Seat>,
     ) -> Outcome {
         let entry = &application.entries[index];
+        // Where all requests are queued, their time in the queue says nothing about the handler.
+        let own = application.own_threads(entry).is_some();
+        let begun = if own { Instant::now() } else { started };
         let outcome = match timing(entry, request.header_map()) {
             Ok(timing) => self
-                .attempts(application, entry, &mut request, session, timing)
+                .attempts(application, entry, &mut request, session, timing, seat)
                 .unwrap_or_else(|answer| Outcome::Done(*answer)),
             Err(response) => Outcome::Done(response.into()),
         };
+        entry.ran(u64::try_from(begun.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        if seat.is_some_and(Seat::given_up) {
+            return outcome;
+        }
         let elapsed = started.elapsed();
-        entry.ran(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX));
         match outcome {
             Outcome::Done(answer) => {
                 entry.metrics.answered(answer.response.status, elapsed);
@@ -240,10 +246,11 @@ impl Host {
     fn attempts(
         &self,
         application: &Application,
-        entry: &Entry,
+        entry: &Arc<Entry>,
         request: &mut Request,
         session: &Session,
         timing: Timing,
+        seat: Option<&Seat>,
     ) -> Result<Outcome, Box<Answer>> {
         let committer = self.node.committer();
         for attempt in 0..COMMIT_ATTEMPTS_MAX {
@@ -256,7 +263,14 @@ impl Host {
             }
             let mut tx = committer.begin();
             self.identify(entry, request, session, &mut tx)?;
+            if let Some(seat) = seat {
+                seat.handler_begins(entry);
+            }
             let (response, keep) = self.handle(application, entry, request, &mut tx);
+            if !seat.is_none_or(Seat::handler_ends) {
+                // The client has its answer: that nothing came of it.
+                return Ok(Outcome::Done(response.into()));
+            }
             if !keep {
                 if !tx.reliance_holds() {
                     continue;
@@ -494,15 +508,9 @@ fn checked(entry: &Entry, response: Response, tx: &Tx) -> Response {
     response
 }
 
-fn retry_later(response: Response) -> Response {
-    response.with_header("retry-after", RETRY_AFTER_S.to_string())
-}
-
 /// The answer where no executor thread takes the request.
 pub(crate) fn busy() -> Outcome {
-    let message = "Too many long-running requests wait already. Retry later.";
-    let response = odata::error(503, odata::EXECUTOR_DISPATCH_FAILED, message);
-    Outcome::Done(retry_later(response).into())
+    Refused::Busy.outcome()
 }
 
 #[cfg(test)]

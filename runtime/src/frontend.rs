@@ -8,6 +8,7 @@
 //! depend on the request and the state only, as far as its author cares about repeats.
 
 use core::fmt;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +22,33 @@ use crate::historical::{
 };
 use crate::request::{Request, Response};
 
+/// Which threads run a front end's handlers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Threads {
+    /// Those of the connections, and the host's executors where a handler takes long.
+    #[default]
+    Shared,
+    /// That many of the front end's own, and no others: requests are queued to them. They are called
+    /// after the language (`python-0`), begin with the application and end after its last request.
+    /// Callers in process ([`crate::Runtime::send`]) still run handlers on the calling thread.
+    Own(NonZeroUsize),
+}
+
 /// A loaded application in one language.
 pub trait Frontend: Send + Sync {
     /// `javascript`, `native`, ...
     fn language(&self) -> &'static str;
+    /// Which threads run its handlers.
+    fn threads(&self) -> Threads {
+        Threads::Shared
+    }
+    /// How long one handler may run on [`Threads::Own`] before its client is told that it failed,
+    /// for interpreters that cannot be stopped from outside; looked at about 20 times a second. What
+    /// such a handler comes to is dropped, and requests that only its thread could serve are refused
+    /// until it ends. `None`: for ever.
+    fn give_up_after(&self) -> Option<Duration> {
+        None
+    }
     /// The version of its interpreter, for `/node/version`; `None` where there is none.
     fn engine_version(&self) -> Option<&str> {
         None

@@ -33,6 +33,7 @@ mod request;
 mod respond;
 mod router;
 mod runtime;
+mod seat;
 pub mod tables;
 mod tls;
 mod workers;
@@ -54,7 +55,7 @@ pub use config::{
 pub use core::CommitNotice;
 pub use endpoint::{AuthnPolicy, Endpoint, EndpointOptions, Mode, Promises, Redirection, Respond};
 pub use error::{RuntimeError, RuntimeResult};
-pub use frontend::{AppError, Call, Frontend, FrontendWorker};
+pub use frontend::{AppError, Call, Frontend, FrontendWorker, Threads};
 pub use genesis::{CREATE_TXID, NewMember, add_member, set_member_active, set_user, store_bundle};
 pub use governance::{
     Ballot, Constitution, DEFAULT_CONSTITUTION, GovEffects, Governance, GovernanceCall,

@@ -80,6 +80,14 @@ pub const CALLER_KEPT_BYTES_MAX: usize = 4 << 10;
 
 /// Requests waiting for an executor thread.
 pub const EXECUTOR_QUEUE_COUNT_MAX: usize = 1_024;
+/// Time that a stopping executor gives to the jobs that run, in milliseconds.
+pub const EXECUTOR_STOP_MS_MAX: u64 = 5_000;
+/// Threads of its own that one front end may have.
+pub const OWN_THREADS_COUNT_MAX: usize = 256;
+/// How often a watchdog looks at the handlers that run, in milliseconds.
+pub const STUCK_LOOK_MS: u64 = 50;
+/// Answers that a thread of a front end holds back while it runs quick handlers.
+pub const HELD_ANSWERS_COUNT_MAX: usize = 16;
 /// Default number of executor threads.
 pub const EXECUTOR_THREADS_DEFAULT: usize = 4;
 /// Recent run time up to which answers that are ready wait for a handler, in nanoseconds.

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::core::CommitNotice;
 use crate::dispatch::Host;
+use crate::limits::RETRY_AFTER_S;
 use crate::log_fail;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::node::{Node, ReceiptOutcome};
@@ -198,6 +199,11 @@ impl Waiting {
         }
         answer
     }
+}
+
+/// Tells the client when to try again.
+pub(crate) fn retry_later(response: Response) -> Response {
+    response.with_header("retry-after", RETRY_AFTER_S.to_string())
 }
 
 fn failed(message: &str) -> Answer {

@@ -33,7 +33,7 @@ use crate::config::Endorsement;
 use crate::dispatch::{Host, Session};
 use crate::endpoint::EndpointOptions;
 use crate::error::{RuntimeError, RuntimeResult};
-use crate::executor::Executors;
+use crate::executor::{Executors, Plan};
 use crate::frontend::{AppError, Call, Frontend};
 use crate::governance::{Constitution, Governance};
 use crate::http::{Bound, Identities, Listener, Prepared, Protocols, Server};
@@ -184,8 +184,14 @@ impl RuntimeBuilder {
         frontends.extend(native.clone());
         let metrics = Arc::new(Metrics::default());
         let application = Application::new(frontends, &self.policies, &metrics)?;
-        let executors = Executors::start(self.executor_threads.max(1)).map_err(|error| {
-            RuntimeError::Host { reason: format!("executor threads could not be started: {error}") }
+        let plan = Plan {
+            name: "executor".to_owned(),
+            threads: self.executor_threads.max(1),
+            patience: None,
+            detached: false,
+        };
+        let executors = Executors::start(&plan).map_err(|error| RuntimeError::Host {
+            reason: format!("executor threads could not be started: {error}"),
         })?;
         let attestation = self.attestation;
         let governance = self
@@ -360,6 +366,7 @@ impl Runtime {
             server.stop();
         }
         drop(self.refresher);
+        self.host.application.load().stop_threads();
         self.host.executors.stop();
         self.host.node.shutdown()
     }

@@ -60,6 +60,11 @@ fn slot<'a>(
     all.get_mut(position)?.workers.get_mut(frontend)
 }
 
+/// Drops the workers of a thread that ends, while what they may need of the thread is still there.
+pub(crate) fn leave() {
+    drop(WORKERS.with_borrow_mut(core::mem::take));
+}
+
 /// Lets every worker of this thread do a piece of postponed work. Returns whether there is more.
 pub(crate) fn idle() -> bool {
     // Taken out like above: postponed work may drop values whose destructors come back here.

@@ -109,7 +109,7 @@ pub(super) fn metrics(call: &mut BuiltInCall<'_>) -> Outcome {
         last_seqno: last.seqno,
         committed_seqno: store.committed().seqno,
         view: last.view,
-        executor_queue: call.host.executors.depth() as u64,
+        executor_queue: (call.host.executors.depth() + call.application.depth()) as u64,
         service_open: call.host.service_open(),
         node: call.host.node.metrics(),
     };
