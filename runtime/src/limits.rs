@@ -14,6 +14,8 @@ pub const MODULE_BYTES_MAX: u64 = 32 << 20;
 pub const MODULES_COUNT_MAX: usize = 10_000;
 /// Depth of directories below a bundle's `src`.
 pub const MODULE_DEPTH_MAX: usize = 32;
+/// Worker processes for Python handlers.
+pub const PYTHON_WORKERS_MAX: u16 = 256;
 
 /// Attempts to run a handler whose transaction conflicts.
 pub const COMMIT_ATTEMPTS_MAX: usize = 30;

@@ -56,7 +56,8 @@ fn sample() -> Json {
         "tick_interval": "1ms",
         "jwt": {"key_refresh_interval": "5min"},
         "historical_cache_soft_limit": "64MB",
-        "affiant": {"open_service": true, "sealing": {"kind": "insecure-file", "key_file": "k"}}
+        "affiant": {"open_service": true, "python": "venv/bin/python3", "python_workers": 2,
+            "sealing": {"kind": "insecure-file", "key_file": "k"}}
     })
 }
 
@@ -101,6 +102,8 @@ fn a_whole_configuration_is_understood() {
     assert_eq!((settings.signature_entries_max, settings.signature_delay_ms), (100, 50));
     assert_eq!(settings.node_certificate_validity_days, 90);
     assert!(settings.service.open);
+    assert_eq!((config.python.as_deref(), config.python_workers), (Some("venv/bin/python3"), 2));
+    assert_eq!(config.packages_directory, "somewhere/main.ledger.packages");
     assert_eq!(settings.service.subject_name, "CN=CCF Test Service");
 }
 
@@ -145,7 +148,7 @@ fn unknown_keys_are_named_with_the_nearest_known_one() {
 fn wrong_values_are_named_by_place() {
     let interface = "network.rpc_interfaces.primary_rpc_interface";
     type Change = fn(&mut Json);
-    let cases: [(Change, &str); 12] = [
+    let cases: [(Change, &str); 13] = [
         (|json| json["ledger"]["chunk_size"] = json!(5), "ledger.chunk_size"),
         (|json| json["ledger"]["chunk_size"] = json!("0"), "ledger.chunk_size"),
         (|json| json["ledger"]["directory"] = json!(".."), "ledger.directory"),
@@ -153,6 +156,7 @@ fn wrong_values_are_named_by_place() {
         (|json| json["command"]["type"] = json!("start"), "command.type"),
         (|json| json["logging"]["host_level"] = json!("loud"), "logging.host_level"),
         (|json| json["worker_threads"] = json!(-1), "worker_threads"),
+        (|json| json["affiant"]["python_workers"] = json!(257), "affiant.python_workers"),
         (|json| json["node_certificate"]["curve_id"] = json!("x"), "node_certificate.curve_id"),
         (
             |json| json["node_certificate"]["initial_validity_days"] = json!(0),

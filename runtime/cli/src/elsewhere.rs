@@ -20,6 +20,8 @@ use crate::python;
 /// Holds the number of the process that became an interpreter. The number stays the same, so a
 /// process that finds its own would go round in circles; children find another's.
 const GUARD: &str = "AFFIANT_HANDED_OVER_BY";
+/// The interpreter's name where none is given.
+const PROGRAM: &str = "python3";
 /// How long an interpreter may take to import the module.
 const IMPORT_TIME_MAX: Duration = Duration::from_secs(60);
 /// How often it is looked at meanwhile.
@@ -120,17 +122,23 @@ impl AppLoader for PythonElsewhere {
 /// The interpreter: the one that was named, else that of the environment that is active, else the
 /// first in the path.
 fn interpreter(named: Option<&Path>) -> PathBuf {
-    let active = || {
-        let environment = std::env::var_os("VIRTUAL_ENV").filter(|value| !value.is_empty())?;
-        Some(Path::new(&environment).join("bin/python3"))
-    };
-    named.map(Path::to_owned).or_else(active).unwrap_or_else(|| PathBuf::from("python3"))
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    if let Some(named) = named {
+        return named.to_owned();
+    }
+    if let Some(environment) = set("VIRTUAL_ENV") {
+        return Path::new(&environment).join("bin").join(PROGRAM);
+    }
+    let path = set("PATH").unwrap_or_default();
+    // The whole path, so that messages say which of several it is.
+    let found = std::env::split_paths(&path).map(|folder| folder.join(PROGRAM));
+    found.into_iter().find(|file| file.is_file()).unwrap_or_else(|| PathBuf::from(PROGRAM))
 }
 
 fn not_started(interpreter: &Path, error: &std::io::Error) -> String {
     format!(
-        "the interpreter {} cannot be started: {error}. Name one with --python PATH, or activate an \
-         environment that has the package affiant",
+        "its interpreter {} cannot be started: {error}. Name another one with --python PATH, or \
+         activate an environment that has the package affiant",
         interpreter.display()
     )
 }
@@ -149,7 +157,7 @@ fn check(interpreter: &Path) -> Result<(), String> {
         let _ = child.kill();
         let _ = child.wait();
         return Err(format!(
-            "the interpreter {} did not import the module affiant within {} s",
+            "its interpreter {} did not import the module affiant within {} s",
             interpreter.display(),
             IMPORT_TIME_MAX.as_secs()
         ));
@@ -162,8 +170,8 @@ fn check(interpreter: &Path) -> Result<(), String> {
     let reason = errors.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
     let reason = if reason.is_empty() { output.status.to_string() } else { reason.to_owned() };
     Err(format!(
-        "the interpreter {0} cannot run it: {reason}.\nInstall the package, {0} -m pip install affiant, \
-         or name another interpreter with --python PATH",
+        "its interpreter {0} cannot run it: {reason}.\nInstall the package there: {0} -m pip install \
+         affiant; or name another interpreter: --python PATH",
         interpreter.display()
     ))
 }
@@ -178,4 +186,28 @@ fn finished(child: &mut Child) -> Result<bool, String> {
         std::thread::sleep(IMPORT_POLL);
     }
     Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use affiant::RuntimeOptions;
+
+    use super::*;
+    use crate::language::Console;
+
+    #[test]
+    fn an_app_in_the_tables_comes_too_late() {
+        let manner = Manner {
+            options: RuntimeOptions::default(),
+            console: Console::Log,
+            python: Some("venv/bin/python3".into()),
+            python_workers: 0,
+            packages: PathBuf::new(),
+        };
+        let loaded = PythonElsewhere::new(&[]).of_bundle(AppBundle::default(), &manner);
+        let why = loaded.err().unwrap_or_default();
+        for needle in ["`venv/bin/python3 -m affiant`", "--python venv/bin/python3"] {
+            assert!(why.contains(needle), "{why}");
+        }
+    }
 }

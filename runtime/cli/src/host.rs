@@ -437,9 +437,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::fake::{Asked, Fake};
     use crate::language::{Console, Languages, Manner};
 
-    fn plan(root: &Path) -> Plan {
+    fn plan(root: &Path, languages: Languages) -> Plan {
         let configuration = json!({
             "network": {
                 "node_to_node_interface": {"bind_address": "127.0.0.1:0"},
@@ -459,7 +460,7 @@ mod tests {
             python_workers: 0,
             packages: root.join("packages"),
         };
-        let apps = Apps { languages: Languages::plain(&[]), manner };
+        let apps = Apps { languages, manner };
         Plan::new(Configuration::parse(&configuration.to_string()).unwrap(), apps)
     }
 
@@ -478,9 +479,44 @@ mod tests {
     }
 
     #[test]
+    fn an_app_of_another_language_is_served_from_disk_and_tables() {
+        let root = tempfile::tempdir().unwrap();
+        let fake = Arc::new(Fake::default());
+        let plan = plan(root.path(), Languages::hosting(fake.clone()));
+        let app = plan.apps.load(Path::new("one.fake")).unwrap();
+        let host = Host::start(plan, Some(app), &Signals::listen().unwrap()).unwrap();
+        let get = || {
+            let answer = host.runtime.call("GET", "/app/x", "", Peer::default()).unwrap();
+            String::from_utf8(answer.body.to_vec()).unwrap()
+        };
+        assert_eq!((get().as_str(), host.language()), ("one.fake", Some("fake")));
+        assert!(matches!(fake.asked()[..], [Asked::Load(..)]), "loaded once");
+
+        // By a vote: what the tables hold, under the options that they hold.
+        write(&host, |tx| Fake::bundle("two").store(tx).unwrap());
+        assert_eq!((host.reload_application(), get().as_str()), (Ok(true), "two"));
+        assert_eq!(fake.asked(), [Asked::OfBundle(RuntimeOptions::default())]);
+        let options = json!({"max_execution_time_ms": 77});
+        write(&host, |tx| put_single(tx, &RUNTIME_OPTIONS, &options).unwrap());
+        host.replace(host.apps.load(Path::new("three.fake")).unwrap()).unwrap();
+        assert_eq!(get(), "three.fake");
+        let asked = fake.asked();
+        let [Asked::Load(..), Asked::OfBundle(options)] = &asked[..] else { panic!("{asked:?}") };
+        assert_eq!(options.max_execution_time_ms, 77);
+
+        // And back to JavaScript.
+        deploy(host.runtime.node(), &bundle("export function f() { return { body: 'js' }; }"))
+            .unwrap();
+        assert_eq!((host.reload_application(), get().as_str()), (Ok(true), "js"));
+        assert_eq!((host.language(), fake.asked()), (Some("javascript"), Vec::new()));
+        host.stop().unwrap();
+    }
+
+    #[test]
     fn what_the_tables_say_is_served() {
         let root = tempfile::tempdir().unwrap();
-        let host = Host::start(plan(root.path()), None, &Signals::listen().unwrap()).unwrap();
+        let plan = plan(root.path(), Languages::plain(&[]));
+        let host = Host::start(plan, None, &Signals::listen().unwrap()).unwrap();
         let get = || {
             let answer = host.runtime.call("GET", "/app/x", "", Peer::default()).unwrap();
             (answer.status, String::from_utf8(answer.body.to_vec()).unwrap())

@@ -12,6 +12,8 @@ mod args;
 mod completions;
 mod elsewhere;
 pub mod exit;
+#[cfg(test)]
+mod fake;
 mod host;
 mod javascript;
 mod language;
@@ -114,11 +116,21 @@ fn as_node_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::fs;
+    use std::sync::Arc;
+
+    use serde_json::json;
+
     use super::*;
+    use crate::fake::{Asked, Fake};
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split(' ').map(OsString::from).collect()
+    }
 
     fn rewritten(line: &str) -> String {
-        let arguments = line.split(' ').map(OsString::from).collect();
-        let arguments = as_node_command(arguments);
+        let arguments = as_node_command(words(line));
         arguments.iter().filter_map(|argument| argument.to_str()).collect::<Vec<_>>().join(" ")
     }
 
@@ -130,5 +142,52 @@ mod tests {
         assert_eq!(rewritten("affiant"), "affiant");
         assert_eq!(rewritten("/usr/bin/__main__.py new js x"), "affiant new js x");
         assert_eq!(as_node_command(Vec::new()), [PROGRAM]);
+    }
+
+    #[test]
+    fn the_bundle_command_is_the_languages_own() {
+        let fake = Arc::new(Fake::default());
+        let bundle = |line: &str| run(words(line), Languages::hosting(fake.clone()));
+        assert_eq!(bundle("x bundle dir --output a.tar"), 7);
+        assert_eq!(fake.asked(), [Asked::Bundle(words("dir --output a.tar"))]);
+        assert_eq!(bundle("x bundle --wheels w dir --help"), 7);
+        assert_eq!(fake.asked(), [Asked::Bundle(words("--wheels w dir --help"))]);
+        assert_eq!(bundle("x bundle dir"), 9);
+        assert_eq!(fake.asked(), [Asked::Bundle(words("dir"))]);
+        assert_eq!(bundle("x bundle --help"), exit::SUCCESS);
+        assert_eq!(fake.asked(), []);
+    }
+
+    #[test]
+    fn a_node_loads_the_apps_of_every_language() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("node.json");
+        let text = path.to_str().unwrap();
+        let configuration = |affiant: serde_json::Value| {
+            let configuration = json!({
+                "network": {
+                    "node_to_node_interface": {"bind_address": "127.0.0.1:0"},
+                    "rpc_interfaces": {"main": {"bind_address": "127.0.0.1:0"}},
+                },
+                "command": {"type": "Start", "start": {"members": []}},
+                "ledger": {"directory": "some/ledger"},
+                "affiant": affiant,
+            });
+            fs::write(&path, configuration.to_string()).unwrap();
+        };
+        let fake = Arc::new(Fake::default());
+        let check = |more: &str| {
+            let line = format!("x node --check --config {text}{more}");
+            run(words(&line), Languages::hosting(fake.clone()))
+        };
+        configuration(json!({"app_directory": "a.fake", "python_workers": 3}));
+        assert_eq!(check(""), exit::SUCCESS);
+        let load = |app: &str, packages: &str| Asked::Load(app.into(), 3, packages.into());
+        assert_eq!(fake.asked(), [load("a.fake", "some/ledger.packages")]);
+        configuration(json!({"python_workers": 3, "packages_directory": "wheels"}));
+        assert_eq!(check(" --app b.fake"), exit::SUCCESS);
+        assert_eq!(fake.asked(), [load("b.fake", "wheels")]);
+        // The others are JavaScript's, as far as they can be loaded.
+        assert_eq!((check(" --app none.js"), fake.asked()), (exit::CONFIGURATION, Vec::new()));
     }
 }

@@ -1,5 +1,6 @@
 //! `affiant new`: a project to start from. Its files are those of `runtime/cli/templates`, which
-//! `make examples-js` installs, checks, tests, builds and serves.
+//! `make examples-js` installs, checks, tests, builds and serves; the Python project's are tried by the
+//! tests of the wheel.
 //!
 //! Invariant: nothing that exists is written over, and a directory with files in it is refused before
 //! anything is written.
@@ -31,6 +32,17 @@ const TYPESCRIPT: Files = template!("ts":
     "README.md", "app.json", "package.json", "src/app.ts", "test/app.test.ts", "tsconfig.json",
 );
 
+const PYTHON: Files =
+    template!("python": "README.md", "app.py", "pyproject.toml", "tests/test_app.py");
+
+const NPM: &[&str] = &["npm install", "npm run check && npm test", "npm start"];
+const PIP: &[&str] = &[
+    "python3 -m venv .venv && . .venv/bin/activate",
+    "pip install affiant pytest",
+    "pytest",
+    "affiant sandbox --app . --watch",
+];
+
 /// Stands for the project's name in a template.
 const NAME: &str = "{{name}}";
 /// A package's name has at most this many characters, says npm.
@@ -39,9 +51,10 @@ const NAME_CHARS_MAX: usize = 214;
 pub(crate) fn run(arguments: &NewArgs) -> Result<u8, Failure> {
     let failed = |message: String| Failure::new(exit::FAILURE, message);
     let directory = &arguments.dir;
-    let (files, what) = match arguments.kind {
-        ProjectKind::Js => (JAVASCRIPT, "JavaScript"),
-        ProjectKind::Ts => (TYPESCRIPT, "TypeScript"),
+    let (files, what, next) = match arguments.kind {
+        ProjectKind::Js => (JAVASCRIPT, "JavaScript", NPM),
+        ProjectKind::Ts => (TYPESCRIPT, "TypeScript", NPM),
+        ProjectKind::Python => (PYTHON, "Python", PIP),
     };
     require_empty(directory).map_err(failed)?;
     let name = package_name(directory);
@@ -55,7 +68,7 @@ pub(crate) fn run(arguments: &NewArgs) -> Result<u8, Failure> {
         output.line(format!("A {what} application is in {}. Next:", directory.display()));
         output.line(format!("  cd {}", directory.display()));
     }
-    for command in ["npm install", "npm run check && npm test", "npm start"] {
+    for command in next {
         output.line(format!("  {command}"));
     }
     Ok(exit::SUCCESS)
@@ -102,7 +115,7 @@ fn failed(what: &str, path: &Path, error: &io::Error) -> String {
     format!("cannot {what} {}: {error}", path.display())
 }
 
-/// The directory's name, as far as npm takes it for a package.
+/// The directory's name, as far as npm and pip take it for a package.
 fn package_name(directory: &Path) -> String {
     let whole = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
     let name = whole.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
@@ -111,7 +124,8 @@ fn package_name(directory: &Path) -> String {
         .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' })
         .take(NAME_CHARS_MAX)
         .collect();
-    match name.trim_start_matches(['.', '_', '-']) {
+    // At both ends, since pip wants a letter or a digit there.
+    match name.trim_matches(['.', '_', '-']) {
         "" => "affiant-app".to_owned(),
         name => name.to_owned(),
     }
@@ -122,10 +136,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_such_as_npm_takes() {
+    fn names_are_such_as_npm_and_pip_take() {
         for (directory, name) in [
             ("/x/my-app", "my-app"),
-            ("/x/My App!", "my-app-"),
+            ("/x/My App!", "my-app"),
             ("/x/.hidden", "hidden"),
             ("/x/_", "affiant-app"),
             ("/", "affiant-app"),
@@ -136,10 +150,10 @@ mod tests {
 
     #[test]
     fn templates_name_every_file_that_they_have() {
-        for (folder, files) in [("js", JAVASCRIPT), ("ts", TYPESCRIPT)] {
+        for (folder, files) in [("js", JAVASCRIPT), ("ts", TYPESCRIPT), ("python", PYTHON)] {
             let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates").join(folder);
             let mut found = Vec::new();
-            for directory in ["", "src", "test"] {
+            for directory in ["", "src", "test", "tests"] {
                 let entries = fs::read_dir(root.join(directory)).into_iter().flatten().flatten();
                 for path in entries.map(|entry| entry.path()).filter(|path| path.is_file()) {
                     let name = path.strip_prefix(&root).map(|p| p.display().to_string());

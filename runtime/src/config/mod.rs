@@ -183,6 +183,10 @@ impl Configuration {
         let app_directory = affiant.optional_text("app_directory")?;
         let python = affiant.optional_text("python")?;
         let python_workers = affiant.count("python_workers", 0)?;
+        if python_workers > usize::from(limits::PYTHON_WORKERS_MAX) {
+            let reason = format!("must be at most {}", limits::PYTHON_WORKERS_MAX);
+            return Err(affiant.wrong("python_workers", reason));
+        }
         let packages_directory = affiant.optional_text("packages_directory")?;
         let node = node::NodeConfiguration::read(
             &mut root,

@@ -18,7 +18,7 @@ const ABOUT: &str = "Runs ledger applications and checks what they did.";
 
 const EXAMPLES: &str = "\
 Examples:
-  affiant new ts my-app                       a TypeScript project to start from
+  affiant new ts my-app                       a TypeScript project to start from; or python, js
   affiant sandbox --app examples/logging      a service on https://127.0.0.1:8000 in a second
   affiant node --config node.json             a node, from CCF's node configuration
   affiant ledger verify ledger/               check every entry, root and signature of a ledger
@@ -62,10 +62,12 @@ pub(crate) enum Command {
 }
 
 const NEW_HELP: &str = "\
-The project has three endpoints, unit tests and a README with the next commands; it needs Node.js and npm.
-A js project is served as it lies there, a ts project is built first.
+The project has three endpoints, unit tests and a README with the next commands. js and ts need Node.js
+and npm, python needs Python 3.11 and pip. A ts project is built first, the others are served as they lie
+there.
 
 Examples:
+  affiant new python my-app
   affiant new ts my-app
   affiant new js .
 
@@ -88,6 +90,8 @@ pub(crate) enum ProjectKind {
     Js,
     /// TypeScript.
     Ts,
+    /// Python.
+    Python,
 }
 
 const BUNDLE_HELP: &str = "\

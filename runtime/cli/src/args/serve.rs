@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use affiant::limits::PYTHON_WORKERS_MAX;
 use clap::{ArgAction, Args};
 
 const SANDBOX_HELP: &str = "\
@@ -76,8 +77,8 @@ pub(crate) struct SandboxArgs {
     #[arg(long, value_name = "PATH")]
     pub(crate) python: Option<PathBuf>,
     /// Run Python handlers in N worker processes; 0: in this one
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) python_workers: usize,
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = workers())]
+    pub(crate) python_workers: u16,
     /// Users to make: user0, user1, ...
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) initial_user_count: u16,
@@ -110,6 +111,10 @@ pub(crate) struct SandboxArgs {
     pub(crate) ledger_chunk_bytes: Option<String>,
     #[command(flatten)]
     pub(crate) ignored: IgnoredArgs,
+}
+
+fn workers() -> clap::builder::RangedI64ValueParser<u16> {
+    clap::value_parser!(u16).range(0..=i64::from(PYTHON_WORKERS_MAX))
 }
 
 /// Options of CCF's sandbox that mean nothing here; taken so that scripts run unmodified.

@@ -119,7 +119,7 @@ fn manner(arguments: &SandboxArgs, workspace: &Workspace) -> Manner {
         options,
         console,
         python: arguments.python.clone(),
-        python_workers: arguments.python_workers,
+        python_workers: arguments.python_workers.into(),
         packages: workspace.packages(),
     }
 }

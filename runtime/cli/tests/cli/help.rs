@@ -5,7 +5,9 @@ use std::process::{Command, Stdio};
 
 use crate::support::{affiant, binary, fixtures};
 
-const COMMANDS: [&[&str]; 8] = [
+const COMMANDS: [&[&str]; 10] = [
+    &["new"],
+    &["bundle"],
     &["sandbox"],
     &["node"],
     &["ledger"],
@@ -27,7 +29,7 @@ fn every_command_explains_itself() {
         }
     }
     let general = affiant(&["--help"]).expect(0);
-    for command in ["sandbox", "node", "ledger", "receipt", "completions"] {
+    for command in ["new", "sandbox", "node", "bundle", "ledger", "receipt", "completions"] {
         assert!(general.stdout.contains(&format!("\n  {command}")), "{}", general.stdout);
     }
 }
@@ -42,6 +44,8 @@ fn wrong_usage_ends_with_2_and_says_what() {
         (&["receipt", "verify", "x", "--service-cert", "y", "--claims", "zz"], "64 hex"),
         (&["receipt", "verify", "x", "--service-cert", "y", "--now", "later"], "seconds since"),
         (&["sandbox"], "--app"),
+        (&["sandbox", "--app", "x", "--python-workers", "1000"], "0..=256"),
+        (&["bundle"], "<DIR>"),
         (&["frobnicate"], "frobnicate"),
         (&["completions", "csh"], "csh"),
     ] {

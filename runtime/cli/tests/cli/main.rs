@@ -7,6 +7,7 @@ mod ledger;
 mod node;
 mod process;
 mod project;
+mod python;
 mod receipt;
 mod sandbox;
 mod sandbox_apply;

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use crate::support::{affiant, text};
 
@@ -57,6 +58,28 @@ fn projects_are_made_whole() {
         assert_eq!(package["name"], format!("my-{kind}"));
         let readme = fs::read_to_string(directory.join("README.md")).unwrap();
         assert!(readme.starts_with(&format!("# my-{kind}\n")), "{readme}");
+    }
+}
+
+#[test]
+fn a_python_project_is_made_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let directory = root.path().join("My Notes!");
+    let made = affiant(&["new", "python", text(&directory)]).expect(0);
+    let wanted = [".gitignore", "README.md", "app.py", "pyproject.toml", "tests/test_app.py"];
+    assert_eq!(files(&directory), wanted);
+    for command in ["pip install affiant pytest", "pytest", "affiant sandbox --app . --watch"] {
+        assert!(made.stdout.contains(&format!("  {command}\n")), "{}", made.stdout);
+    }
+    let read = |name: &str| fs::read_to_string(directory.join(name)).unwrap();
+    let project = read("pyproject.toml");
+    assert!(project.contains("name = \"my-notes\"\n") && !project.contains("{{"), "{project}");
+    assert!(read("README.md").starts_with("# my-notes\n"));
+    for source in ["app.py", "tests/test_app.py"] {
+        let check = "import ast, sys; ast.parse(open(sys.argv[1]).read())";
+        let mut python = Command::new("python3");
+        python.args(["-I", "-c", check]).arg(directory.join(source));
+        assert!(python.status().unwrap().success(), "{source}");
     }
 }
 
