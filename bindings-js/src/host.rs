@@ -7,6 +7,7 @@ use core::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(crate) use affiant::ExecutionContext as Context;
 use affiant::{
     Attestation, Call, GovEffects, HistoricalCache, HistoricalNamespace, HistoricalState, Mode,
     RuntimeOptions,
@@ -18,23 +19,6 @@ use crate::engine::{self, Atoms, Pinned};
 use crate::log::LogSink;
 use crate::program::Program;
 use crate::surface::{Builtins, Entropy, MapTable, StateTable};
-
-/// What runs, which decides what it sees and may do (reference A.2, D.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Context {
-    /// A handler of an app.
-    Application(Mode),
-    /// `validate`, `resolve` or a ballot.
-    PreApproval,
-    /// `apply`.
-    Apply,
-}
-
-impl Context {
-    pub(crate) fn is_application(self) -> bool {
-        matches!(self, Self::Application(_))
-    }
-}
 
 /// What native functions find behind the interpreter they are called from.
 pub(crate) struct Host {

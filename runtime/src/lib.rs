@@ -1,6 +1,7 @@
 //! Affiant: an embeddable application runtime for ledger apps in confidential virtual machines.
 #![forbid(unsafe_code)]
 
+mod access;
 mod admin;
 mod application;
 mod attestation;
@@ -38,6 +39,7 @@ pub mod tables;
 mod tls;
 mod workers;
 
+pub use access::{ExecutionContext, TableAccess, TableRefusal};
 pub use affiant_kv::{KvError, MapName, Tx};
 pub use attestation::{
     Attestation, AttestationProvider, AttestationVerifier, SnpEvidence, SnpFlags, SnpPlatformInfo,

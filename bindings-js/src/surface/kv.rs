@@ -14,13 +14,12 @@ use std::collections::HashMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use affiant::{HistoricalState, Mode};
-use affiant_kv::{Category, Key, MapName, Tx, Value as Bytes};
+use affiant::HistoricalState;
+use affiant_kv::{Key, MapName, Tx, Value as Bytes};
 
 use super::converters::NOT_A_BUFFER;
 use super::{KV, function};
 use crate::engine::{Args, Arity, ErrorKind, Native, Scope, Script, Value};
-use crate::host::Context;
 
 /// Methods of map handles; [`install`] makes `size` an accessor.
 pub(super) static NATIVES: &[Native] = &[
@@ -34,9 +33,6 @@ pub(super) static NATIVES: &[Native] = &[
     Native { name: c"range", arity: Arity::Any, run: range },
     Native { name: c"size", arity: Arity::Any, run: size },
 ];
-
-const RESTRICTIONS_URL: &str =
-    "https://microsoft.github.io/CCF/main/audit/read_write_restrictions.html";
 
 /// Map names that an interpreter's handles refer to by position.
 #[derive(Default)]
@@ -66,37 +62,6 @@ impl MapTable {
         self.positions.insert(name.clone(), position);
         self.names.push(name);
         position
-    }
-}
-
-/// What a script may do to a map.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Access {
-    ReadWrite,
-    ReadOnly,
-    WriteOnly,
-    Nothing,
-}
-
-fn access(context: Context, map: &MapName) -> Access {
-    use Category::{Application, Governance, Internal};
-    match (map.category(), map.is_public(), context) {
-        (Governance, true, Context::Apply) => Access::ReadWrite,
-        (Governance | Internal, true, _) => Access::ReadOnly,
-        (Application, _, Context::Application(Mode::ReadWrite)) => Access::ReadWrite,
-        (Application, _, Context::Application(_)) => Access::ReadOnly,
-        (Application, true, Context::Apply) => Access::WriteOnly,
-        (Governance | Internal, false, _) | (Application, ..) => Access::Nothing,
-    }
-}
-
-/// What a context is called in errors.
-const fn phrase(context: Context) -> &'static str {
-    match context {
-        Context::Application(Mode::ReadWrite) => "application",
-        Context::Application(_) => "read-only application",
-        Context::PreApproval => "read-only governance",
-        Context::Apply => "read-write governance",
     }
 }
 
@@ -158,7 +123,6 @@ fn table_of<'js>(scope: Scope<'js>, this: &Value<'js>, method: &str, write: bool
     let known = scope.host().maps.borrow().names.get(position as usize).cloned();
     let map = known.ok_or_else(unknown)?;
     let context = scope.host().context.get();
-    let access = access(context, &map);
     let source = match number >> MAP_BITS {
         0 => Source::Live,
         state => {
@@ -166,28 +130,12 @@ fn table_of<'js>(scope: Scope<'js>, this: &Value<'js>, method: &str, write: bool
             Source::Past(state.ok_or_else(unknown)?)
         }
     };
-    let word = match access {
-        Access::ReadOnly | Access::ReadWrite if matches!(source, Source::Past(_)) => {
-            if !write {
-                return Ok(Table { map, source });
-            }
-            return Err(scope.throw_type(&format!(
-                "Cannot call \"{method}\" on table named {map}. All tables are read-only during \
-                 historical transaction."
-            )));
-        }
-        Access::ReadWrite => return Ok(Table { map, source }),
-        Access::ReadOnly if !write => return Ok(Table { map, source }),
-        Access::WriteOnly if write => return Ok(Table { map, source }),
-        Access::ReadOnly => "read-only",
-        Access::WriteOnly => "write-only",
-        Access::Nothing => "inaccessible",
+    let permitted = match source {
+        Source::Live => context.permit(&map, method, write),
+        Source::Past(_) => context.permit_in_past(&map, method, write),
     };
-    let context = phrase(context);
-    Err(scope.throw_type(&format!(
-        "Cannot call \"{method}\" on table named {map}. This table is {word} in current ({context}) \
-         execution context. See {RESTRICTIONS_URL} for more detail."
-    )))
+    permitted.map_err(|refusal| scope.throw_type(&refusal.to_string()))?;
+    Ok(Table { map, source })
 }
 
 /// The map to which a method that writes writes.
