@@ -257,6 +257,11 @@ impl Request {
         })
     }
 
+    /// Every header line as it came: lower-case name, and the value's bytes.
+    pub fn header_lines(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
+    }
+
     pub(crate) fn header_map(&self) -> &HeaderMap {
         &self.headers
     }

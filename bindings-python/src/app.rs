@@ -1,0 +1,158 @@
+//! Loading: what `affiant._hosting.load` makes of a directory or of modules from the ledger.
+
+use affiant::Endpoint;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+use serde_json::Value as Json;
+
+use crate::error::reason_of;
+use crate::json;
+
+/// Where an app's modules are.
+#[derive(Clone, Debug, Default)]
+pub struct AppSource {
+    /// Name with a leading slash, and source; `None`: they are imported from `directory`.
+    pub modules: Option<Vec<(String, String)>>,
+    /// The directory of the app's modules.
+    pub directory: Option<String>,
+    /// `endpoints` of app.json or of the tables; null if the app declares them itself.
+    pub endpoints: Json,
+    /// `app.py` or `app.py:attribute`.
+    pub entry: Option<String>,
+    /// The table `[tool.affiant]`.
+    pub options: Json,
+    /// Directories of installed packages that belong to the app.
+    pub packages: Vec<String>,
+}
+
+/// Who understands a handler's result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Any value of the handler contract.
+    Handler,
+    /// Status, header lines and body, final.
+    Web,
+}
+
+/// One endpoint's code.
+pub(crate) struct Handler {
+    pub(crate) callable: Py<PyAny>,
+    pub(crate) kind: Kind,
+}
+
+/// A loaded app.
+pub struct App {
+    loaded: Py<PyAny>,
+    /// `affiant._hosting.asgi`, whose `run` drives coroutines.
+    pub(crate) module: Py<PyModule>,
+    pub(crate) coroutine_class: Py<PyAny>,
+    /// What the app declares, as app.json has it.
+    pub endpoints: Json,
+    /// The app's own modules: name with a leading slash, and source.
+    pub modules: Vec<(String, String)>,
+    /// What will fail when it is called.
+    pub warnings: Vec<String>,
+    /// The app's own OpenAPI document, such as FastAPI's.
+    pub openapi: Option<Json>,
+}
+
+impl App {
+    /// Imports the app and finds its handlers.
+    ///
+    /// # Errors
+    /// Why it cannot be loaded, in a sentence for its author.
+    pub fn load(source: &AppSource) -> Result<Self, String> {
+        Python::attach(|py| {
+            load(py, source).map_err(|error| {
+                let own = error.get_type(py).name().is_ok_and(|name| name == "AppLoadError");
+                if own { error.value(py).to_string() } else { traced(py, &error) }
+            })
+        })
+    }
+
+    pub(crate) fn handler(&self, py: Python<'_>, endpoint: &Endpoint) -> Result<Handler, String> {
+        let key = format!("{} {}", endpoint.method, endpoint.path);
+        let found = self
+            .loaded
+            .bind(py)
+            .getattr(intern!(py, "handlers"))
+            .and_then(|handlers| handlers.get_item(&key))
+            .map_err(|_| format!("{key}: the app has no handler for this endpoint"))?;
+        let kind = found.getattr(intern!(py, "kind")).and_then(|kind| kind.extract::<String>());
+        let kind = match kind.as_deref() {
+            Ok("web") => Kind::Web,
+            _ => Kind::Handler,
+        };
+        Ok(Handler { callable: found.unbind(), kind })
+    }
+}
+
+impl Drop for App {
+    /// Ends the app's lifespan.
+    fn drop(&mut self) {
+        // After the interpreter's end there is nobody to tell.
+        let _ = Python::try_attach(|py| {
+            let ended = self.loaded.bind(py).call_method0(intern!(py, "shutdown"));
+            if let Err(error) = ended {
+                affiant::log_fail!("app", "The app failed as it ended: {}", reason_of(py, &error));
+            }
+        });
+    }
+}
+
+/// The reason with its traceback, since the author of the app asked for it to be loaded.
+fn traced(py: Python<'_>, error: &PyErr) -> String {
+    let lines = py
+        .import("traceback")
+        .and_then(|module| module.call_method1("format_exception", (error.value(py),)))
+        .and_then(|lines| PyString::new(py, "").call_method1("join", (lines,)))
+        .and_then(|text| text.extract::<String>());
+    match lines {
+        Ok(text) => format!("the app failed as it was imported:\n{}", text.trim_end()),
+        Err(_) => format!("the app failed as it was imported: {}", reason_of(py, error)),
+    }
+}
+
+fn load(py: Python<'_>, source: &AppSource) -> PyResult<App> {
+    let hosting = py.import("affiant._hosting.load")?;
+    let arguments = PyDict::new(py);
+    let modules = match &source.modules {
+        Some(modules) => Some(modules.iter().cloned().collect::<std::collections::HashMap<_, _>>()),
+        None => None,
+    };
+    let value = |json: &Json| json::loads(py, json.to_string().as_bytes());
+    let or_empty = |json: &Json| match json {
+        Json::Null => Ok(PyDict::new(py).into_any()),
+        json => value(json),
+    };
+    arguments.set_item("modules", modules)?;
+    arguments.set_item("directory", source.directory.as_deref())?;
+    arguments.set_item("endpoints", or_empty(&source.endpoints)?)?;
+    arguments.set_item("entry", source.entry.as_deref())?;
+    arguments.set_item("options", or_empty(&source.options)?)?;
+    arguments.set_item("packages", &source.packages)?;
+    let given = hosting.getattr("Source")?.call((), Some(&arguments))?;
+    let loaded = hosting.call_method1("load", (given,))?;
+
+    let text = |value: Bound<'_, PyAny>| -> PyResult<Json> {
+        let bytes = json::dumps(&value)?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))
+    };
+    let endpoints = text(loaded.getattr("endpoints")?)?;
+    let modules: std::collections::BTreeMap<String, String> =
+        loaded.getattr("modules")?.extract()?;
+    let openapi = loaded.getattr("openapi")?;
+    let openapi = if openapi.is_none() { None } else { Some(text(openapi)?) };
+    let coroutine_class = py.import("types")?.getattr("CoroutineType")?.unbind();
+    Ok(App {
+        module: py.import("affiant._hosting.asgi")?.unbind(),
+        coroutine_class,
+        endpoints,
+        modules: modules.into_iter().collect(),
+        warnings: loaded.getattr("warnings")?.extract()?,
+        openapi,
+        loaded: loaded.unbind(),
+    })
+}

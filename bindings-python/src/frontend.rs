@@ -1,0 +1,147 @@
+//! A loaded Python app and its workers in the node's own process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use affiant::{
+    AppError, Call, Endpoint, ExecutionContext, Frontend, FrontendWorker, Response, RuntimeOptions,
+};
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use crate::app::{App, Handler, Kind};
+use crate::error;
+use crate::request::Request;
+use crate::response;
+use crate::session::{self, Session};
+use crate::surface::Local;
+use crate::watchdog::Watched;
+
+/// A Python app, ready to be served by this process.
+pub struct PyFrontend {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    app: Arc<App>,
+    endpoints: Vec<Endpoint>,
+    /// Per endpoint.
+    handlers: Vec<Handler>,
+    options: RuntimeOptions,
+    version: String,
+}
+
+impl PyFrontend {
+    /// The app under `options`, with the endpoints that its metadata gave.
+    ///
+    /// # Errors
+    /// An endpoint has no handler.
+    pub fn new(
+        app: Arc<App>,
+        endpoints: Vec<Endpoint>,
+        options: RuntimeOptions,
+    ) -> Result<Self, AppError> {
+        let handlers = Python::attach(|py| {
+            endpoints.iter().map(|endpoint| app.handler(py, endpoint)).collect::<Result<_, _>>()
+        });
+        let handlers = handlers.map_err(AppError::internal)?;
+        let version = Python::version_str().to_owned();
+        Ok(Self { shared: Arc::new(Shared { app, endpoints, handlers, options, version }) })
+    }
+}
+
+impl Frontend for PyFrontend {
+    fn language(&self) -> &'static str {
+        "python"
+    }
+
+    fn engine_version(&self) -> Option<&str> {
+        Some(&self.shared.version)
+    }
+
+    fn endpoints(&self) -> &[Endpoint] {
+        &self.shared.endpoints
+    }
+
+    fn worker(&self) -> Result<Box<dyn FrontendWorker>, AppError> {
+        let watched = Python::attach(Watched::this_thread)
+            .map_err(|error| AppError::internal(error.to_string()))?;
+        Ok(Box::new(PyWorker { shared: self.shared.clone(), watched }))
+    }
+}
+
+/// One thread that runs handlers.
+struct PyWorker {
+    shared: Arc<Shared>,
+    watched: Arc<Watched>,
+}
+
+impl FrontendWorker for PyWorker {
+    fn call(&mut self, call: &mut Call<'_>) -> Result<Response, AppError> {
+        let Some(handler) = self.shared.handlers.get(call.endpoint_index) else {
+            return Err(AppError::internal("no such Python endpoint"));
+        };
+        let context = ExecutionContext::Application(call.endpoint.options.mode);
+        let request = call.request.clone();
+        let local = Local::take(call);
+        let (result, local) = Python::attach(|py| {
+            let shared = &self.shared;
+            let limit = Duration::from_millis(shared.options.max_execution_time_ms);
+            self.watched.begin(limit);
+            let (result, surface) =
+                run(py, &shared.app, handler, Box::new(local), context, request);
+            self.watched.end(py);
+            let result = result.map_err(|failed| error::answer(py, &failed, &shared.options));
+            (result, surface)
+        });
+        match local.and_then(crate::surface::Surface::into_local) {
+            Some(local) => local.give_back(call),
+            // Only a session that never came to be loses its transaction; nothing was done in it.
+            None => return Err(AppError::internal("the request could not be handed to Python")),
+        }
+        result
+    }
+}
+
+type Behind = Option<Box<dyn crate::surface::Surface>>;
+
+/// Runs one handler in a session of its own; what was behind the session comes back.
+pub(crate) fn run(
+    py: Python<'_>,
+    app: &App,
+    handler: &Handler,
+    surface: Box<dyn crate::surface::Surface>,
+    context: ExecutionContext,
+    request: affiant::Request,
+) -> (PyResult<Response>, Behind) {
+    let made = Bound::new(py, Request::new(request)).and_then(|request| {
+        let session = Session::new(surface, context, Some(request.clone().unbind()));
+        Ok((Bound::new(py, session)?, request))
+    });
+    let (session, request) = match made {
+        Ok(made) => made,
+        Err(failed) => return (Err(failed), None),
+    };
+    let result = session::enter(&session).and_then(|token| {
+        let result = serve(py, app, handler, &request);
+        session::leave(&token)?;
+        result
+    });
+    (result, session.get().close_detached(py))
+}
+
+fn serve(
+    py: Python<'_>,
+    app: &App,
+    handler: &Handler,
+    request: &Bound<'_, Request>,
+) -> PyResult<Response> {
+    let mut value = handler.callable.bind(py).call1((request,))?;
+    if value.get_type().is(app.coroutine_class.bind(py)) {
+        value = app.module.bind(py).call_method1(intern!(py, "run"), (value,))?;
+    }
+    match handler.kind {
+        Kind::Handler => response::of_handler(&value),
+        Kind::Web => response::of_web(&value),
+    }
+}

@@ -1,0 +1,189 @@
+//! The functions behind `ccf.rpc`, `ccf.consensus`, `ccf.historical` and the attestation functions:
+//! Python's `ccf` groups and documents them.
+
+use affiant_proof::TxId;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+
+use crate::json;
+use crate::kv::Kv;
+use crate::limits::REPORT_DATA_BYTES_MAX;
+use crate::request::Request;
+use crate::session::current;
+use crate::surface::{Evidence, Past};
+use crate::verdict;
+
+/// Everything here, into a module.
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(set_apply_writes, module)?)?;
+    module.add_function(wrap_pyfunction!(set_claims_digest, module)?)?;
+    module.add_function(wrap_pyfunction!(get_last_committed_txid, module)?)?;
+    module.add_function(wrap_pyfunction!(get_status_for_txid, module)?)?;
+    module.add_function(wrap_pyfunction!(get_view_for_seqno, module)?)?;
+    module.add_function(wrap_pyfunction!(historical_state, module)?)?;
+    module.add_function(wrap_pyfunction!(get_state_range, module)?)?;
+    module.add_function(wrap_pyfunction!(drop_cached_states, module)?)?;
+    module.add_function(wrap_pyfunction!(get_attestation, module)?)?;
+    module.add_function(wrap_pyfunction!(verify_snp_attestation, module)?)?;
+    module.add_function(wrap_pyfunction!(current_request, module)?)?;
+    Ok(())
+}
+
+#[pyfunction]
+fn set_apply_writes(py: Python<'_>, apply: &Bound<'_, PyAny>) -> PyResult<()> {
+    let Ok(apply) = apply.extract::<bool>() else {
+        return Err(PyTypeError::new_err("set_apply_writes takes a bool"));
+    };
+    current(py)?.get().with(py, |surface| surface.set_apply_writes(apply))
+}
+
+#[pyfunction]
+fn set_claims_digest(py: Python<'_>, digest: &Bound<'_, PyAny>) -> PyResult<()> {
+    let Ok(digest) = digest.extract::<Vec<u8>>() else {
+        return Err(PyTypeError::new_err("a claims digest is bytes"));
+    };
+    let digest: [u8; 32] = digest
+        .try_into()
+        .map_err(|_| PyValueError::new_err("a claims digest is 32 bytes long (SHA-256)"))?;
+    current(py)?.get().with(py, |surface| surface.set_claims_digest(digest))
+}
+
+fn txid_dict(py: Python<'_>, txid: TxId) -> PyResult<Bound<'_, PyDict>> {
+    let dict = PyDict::new(py);
+    dict.set_item("view", txid.view)?;
+    dict.set_item("seqno", txid.seqno)?;
+    Ok(dict)
+}
+
+#[pyfunction]
+fn get_last_committed_txid(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let txid = current(py)?.get().with(py, |surface| surface.last_committed())?;
+    txid_dict(py, txid)
+}
+
+/// A number that may not be negative.
+fn whole(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
+    match value.extract::<i128>() {
+        Ok(number) => u64::try_from(number)
+            .map_err(|_| PyValueError::new_err(format!("Invalid {what}: cannot be negative"))),
+        Err(_) => Err(PyTypeError::new_err(format!("{what} is an int"))),
+    }
+}
+
+#[pyfunction]
+fn get_status_for_txid(
+    py: Python<'_>,
+    view: &Bound<'_, PyAny>,
+    seqno: &Bound<'_, PyAny>,
+) -> PyResult<&'static str> {
+    let txid = TxId::new(whole(view, "view")?, whole(seqno, "seqno")?);
+    current(py)?.get().with(py, |surface| surface.status(txid))
+}
+
+#[pyfunction]
+fn get_view_for_seqno(py: Python<'_>, seqno: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
+    let seqno = whole(seqno, "seqno")?;
+    current(py)?.get().with(py, |surface| surface.view_of(seqno))
+}
+
+/// One past transaction: what it wrote, and the proof of it.
+#[pyclass(module = "ccf", name = "HistoricalState", frozen)]
+pub(crate) struct State {
+    past: Past,
+}
+
+#[pymethods]
+impl State {
+    /// Its id, such as `2.17`.
+    #[getter]
+    fn transaction_id(&self) -> String {
+        self.past.txid().to_string()
+    }
+
+    /// Its receipt as a dict, as `GET /receipt` answers it.
+    #[getter]
+    fn receipt<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        json::loads(py, self.past.receipt().as_bytes())
+    }
+
+    /// The maps as this transaction wrote them: `state.kv[name]`.
+    #[getter]
+    fn kv(&self, py: Python<'_>) -> Kv {
+        Kv::new(py, Some(self.past.clone()))
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<HistoricalState {}>", self.past.txid())
+    }
+}
+
+#[pyfunction]
+fn historical_state(py: Python<'_>) -> PyResult<Option<State>> {
+    let found = current(py)?.get().with(py, |surface| surface.historical_state())?;
+    Ok(found.map(|past| State { past }))
+}
+
+#[pyfunction]
+fn get_state_range<'py>(
+    py: Python<'py>,
+    handle: &Bound<'py, PyAny>,
+    first_seqno: &Bound<'py, PyAny>,
+    last_seqno: &Bound<'py, PyAny>,
+    expiry_s: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyList>>> {
+    let handle = whole(handle, "handle")?;
+    let (first, last) = (whole(first_seqno, "seqno")?, whole(last_seqno, "seqno")?);
+    let expiry_s = whole(expiry_s, "expiry")?;
+    let found = current(py)?
+        .get()
+        .with(py, |surface| surface.state_range(handle, first, last, expiry_s))?;
+    let Some(states) = found else { return Ok(None) };
+    let list = PyList::empty(py);
+    for past in states {
+        list.append(Bound::new(py, State { past })?)?;
+    }
+    Ok(Some(list))
+}
+
+#[pyfunction]
+fn drop_cached_states(py: Python<'_>, handle: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let handle = whole(handle, "handle")?;
+    current(py)?.get().with(py, |surface| surface.drop_cached_states(handle))
+}
+
+#[pyfunction]
+#[pyo3(signature = (report_data=None))]
+fn get_attestation<'py>(
+    py: Python<'py>,
+    report_data: Option<Vec<u8>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let data = report_data.unwrap_or_default();
+    if data.len() > REPORT_DATA_BYTES_MAX {
+        return Err(PyValueError::new_err(format!(
+            "report data has at most {REPORT_DATA_BYTES_MAX} bytes"
+        )));
+    }
+    let evidence = current(py)?.get().with(py, |surface| surface.attestation(&data))?;
+    json::loads(py, evidence.as_bytes())
+}
+
+#[pyfunction]
+#[pyo3(signature = (evidence, endorsements, uvm_endorsements=None, endorsed_tcb=None))]
+fn verify_snp_attestation<'py>(
+    py: Python<'py>,
+    evidence: Vec<u8>,
+    endorsements: Vec<u8>,
+    uvm_endorsements: Option<Vec<u8>>,
+    endorsed_tcb: Option<String>,
+) -> PyResult<Bound<'py, PyDict>> {
+    let evidence = Evidence { report: evidence, endorsements, uvm_endorsements, endorsed_tcb };
+    let verified = current(py)?.get().with(py, |surface| surface.verify_snp(&evidence))?;
+    verdict::dict(py, &verified)
+}
+
+#[pyfunction]
+fn current_request(py: Python<'_>) -> PyResult<Option<Py<Request>>> {
+    let session = crate::session::find(py)?;
+    Ok(session.and_then(|session| session.get().request().map(|request| request.clone_ref(py))))
+}

@@ -1,0 +1,16 @@
+//! Every bound of the Python front end, with its unit in its name.
+
+/// Nesting of values that become JSON.
+pub(crate) const JSON_DEPTH_MAX: usize = 200;
+/// Map handles that `ccf.kv` keeps; more names get a fresh handle each time.
+pub(crate) const MAP_HANDLES_COUNT_MAX: usize = 4096;
+/// Headers of one response.
+pub(crate) const RESPONSE_HEADER_COUNT_MAX: usize = 256;
+/// How often the watchdog looks at the running handler, in milliseconds.
+pub(crate) const WATCHDOG_TICK_MS: u64 = 20;
+/// How often a handler that swallows its interruption is interrupted again, in milliseconds.
+pub(crate) const INTERRUPT_AGAIN_MS: u64 = 100;
+/// What evidence can be bound to, in bytes.
+pub(crate) const REPORT_DATA_BYTES_MAX: usize = 64;
+/// How long after its limit a handler that cannot be interrupted holds its client, in milliseconds.
+pub(crate) const GIVE_UP_GRACE_MS: u64 = 1_000;

@@ -1,0 +1,113 @@
+//! Interrupts handlers that run for longer than they may.
+//!
+//! A thread looks at every running call a few times a limit's length and has `ccf.TimeLimitExceeded`
+//! raised in the thread of one that is overdue; again, should the handler swallow it. The exception comes
+//! between two steps of Python: what loops inside one C function is beyond it, and only ends with its
+//! process, which is what worker processes are for.
+
+use core::ffi::c_long;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+
+use crate::error;
+use crate::limits::{INTERRUPT_AGAIN_MS, WATCHDOG_TICK_MS};
+
+struct Running {
+    since: Instant,
+    limit: Duration,
+    interrupted: Option<Instant>,
+}
+
+/// One thread that runs handlers.
+pub(crate) struct Watched {
+    /// As Python numbers it.
+    thread: c_long,
+    running: Mutex<Option<Running>>,
+}
+
+static WATCHED: Mutex<Vec<std::sync::Weak<Watched>>> = Mutex::new(Vec::new());
+static WATCHDOG: OnceLock<bool> = OnceLock::new();
+
+impl Watched {
+    /// The calling thread, watched from now on.
+    ///
+    /// # Errors
+    /// No thread for the watchdog.
+    pub(crate) fn this_thread(py: Python<'_>) -> PyResult<Arc<Self>> {
+        let thread = py.import("threading")?.call_method0("get_ident")?;
+        // The identifier is an unsigned long to Python, and handed to a function that takes it so.
+        let thread = thread.extract::<core::ffi::c_ulong>()?.cast_signed();
+        let watched = Arc::new(Self { thread, running: Mutex::new(None) });
+        WATCHED.lock().push(Arc::downgrade(&watched));
+        let started = *WATCHDOG.get_or_init(|| {
+            std::thread::Builder::new().name("python-watchdog".to_owned()).spawn(watch).is_ok()
+        });
+        if started {
+            Ok(watched)
+        } else {
+            Err(error::general(py, "the watchdog's thread could not be started"))
+        }
+    }
+
+    /// The call that begins may take `limit`.
+    pub(crate) fn begin(&self, limit: Duration) {
+        *self.running.lock() = Some(Running { since: Instant::now(), limit, interrupted: None });
+    }
+
+    /// The call has ended: no interruption of it comes later.
+    pub(crate) fn end(&self, _py: Python<'_>) {
+        let ended = self.running.lock().take();
+        if ended.is_some_and(|ended| ended.interrupted.is_some()) {
+            // SAFETY: the GIL is held; a null exception takes back one that is pending.
+            unsafe { pyo3::ffi::PyThreadState_SetAsyncExc(self.thread, core::ptr::null_mut()) };
+        }
+    }
+
+    fn is_overdue(&self) -> bool {
+        self.running.lock().as_ref().is_some_and(Running::is_due)
+    }
+
+    fn interrupt(&self, py: Python<'_>) {
+        let Ok(class) = error::time_limit_class(py) else { return };
+        let mut running = self.running.lock();
+        let Some(running) = running.as_mut().filter(|running| running.is_due()) else { return };
+        running.interrupted = Some(Instant::now());
+        // SAFETY: the GIL is held, and the class is a live exception class; the call still runs, since
+        // it ends under the same lock.
+        unsafe { pyo3::ffi::PyThreadState_SetAsyncExc(self.thread, class.as_ptr()) };
+    }
+}
+
+impl Running {
+    fn is_due(&self) -> bool {
+        match self.interrupted {
+            None => self.since.elapsed() >= self.limit,
+            Some(last) => last.elapsed() >= Duration::from_millis(INTERRUPT_AGAIN_MS),
+        }
+    }
+}
+
+fn watch() {
+    loop {
+        std::thread::sleep(Duration::from_millis(WATCHDOG_TICK_MS));
+        let mut all = WATCHED.lock();
+        all.retain(|watched| watched.strong_count() > 0);
+        let overdue: Vec<Arc<Watched>> = all
+            .iter()
+            .filter_map(std::sync::Weak::upgrade)
+            .filter(|watched| watched.is_overdue())
+            .collect();
+        drop(all);
+        if !overdue.is_empty() {
+            // Waits for the GIL, with no lock held.
+            Python::attach(|py| {
+                for watched in &overdue {
+                    watched.interrupt(py);
+                }
+            });
+        }
+    }
+}
