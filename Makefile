@@ -10,7 +10,7 @@ ROUND_TRIPS ?= 10000
 
 SHELL := /bin/bash
 
-.PHONY: help setup setup-js build release demo test lint unit simulate kill conformance conformance-js conformance-crypto examples-js libraries-js load bench docs
+.PHONY: help setup setup-js build release wheel demo test lint unit simulate kill conformance conformance-js conformance-crypto examples-js libraries-js load bench docs
 
 help:
 	@echo "make demo         build, start a node with the logging example, send requests, verify a receipt"
@@ -82,3 +82,7 @@ load: release
 
 bench: setup
 	$(CARGO) bench --locked -p affiant-bench
+
+# The Python package, one wheel for CPython 3.11 and later, in target/wheels.
+wheel: setup
+	@bindings-python/build-wheel.sh

@@ -1,5 +1,7 @@
 //! Loading: what `affiant._hosting.load` makes of a directory or of modules from the ledger.
 
+use std::collections::{BTreeMap, HashMap};
+
 use affiant::Endpoint;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -9,21 +11,29 @@ use serde_json::Value as Json;
 use crate::error::reason_of;
 use crate::json;
 
-/// Where an app's modules are.
+/// Where an app comes from.
+#[derive(Clone, Debug)]
+pub enum AppSource {
+    /// A path as on a command line: `app.py`, `app.py:attribute`, a directory, a bundle.
+    Place(String),
+    /// Modules from the ledger, with the endpoints that the tables have, and the manifest.
+    Modules {
+        /// Name with a leading slash, and source.
+        modules: Vec<(String, String)>,
+        /// As `endpoints` of an app.json.
+        endpoints: Json,
+        /// What the bundle says of itself; null if nothing.
+        manifest: Json,
+    },
+}
+
+/// How an app is loaded.
 #[derive(Clone, Debug, Default)]
-pub struct AppSource {
-    /// Name with a leading slash, and source; `None`: they are imported from `directory`.
-    pub modules: Option<Vec<(String, String)>>,
-    /// The directory of the app's modules.
-    pub directory: Option<String>,
-    /// `endpoints` of app.json or of the tables; null if the app declares them itself.
-    pub endpoints: Json,
-    /// `app.py` or `app.py:attribute`.
-    pub entry: Option<String>,
-    /// The table `[tool.affiant]`.
-    pub options: Json,
-    /// Directories of installed packages that belong to the app.
-    pub packages: Vec<String>,
+pub struct LoadOptions {
+    /// Where the packages of bundles lie.
+    pub packages: String,
+    /// The app gets what its policy names and nothing else; for the life of this process.
+    pub guarded: bool,
 }
 
 /// Who understands a handler's result.
@@ -55,6 +65,10 @@ pub struct App {
     pub warnings: Vec<String>,
     /// The app's own OpenAPI document, such as FastAPI's.
     pub openapi: Option<Json>,
+    /// What is recorded of it in the ledger beside endpoints and modules.
+    pub manifest: Json,
+    /// Where its metadata came from, for messages.
+    pub origin: String,
 }
 
 impl App {
@@ -62,9 +76,9 @@ impl App {
     ///
     /// # Errors
     /// Why it cannot be loaded, in a sentence for its author.
-    pub fn load(source: &AppSource) -> Result<Self, String> {
+    pub fn load(source: &AppSource, options: &LoadOptions) -> Result<Self, String> {
         Python::attach(|py| {
-            load(py, source).map_err(|error| {
+            load(py, source, options).map_err(|error| {
                 let own = error.get_type(py).name().is_ok_and(|name| name == "AppLoadError");
                 if own { error.value(py).to_string() } else { traced(py, &error) }
             })
@@ -114,26 +128,20 @@ fn traced(py: Python<'_>, error: &PyErr) -> String {
     }
 }
 
-fn load(py: Python<'_>, source: &AppSource) -> PyResult<App> {
-    let hosting = py.import("affiant._hosting.load")?;
-    let arguments = PyDict::new(py);
-    let modules = match &source.modules {
-        Some(modules) => Some(modules.iter().cloned().collect::<std::collections::HashMap<_, _>>()),
-        None => None,
-    };
+fn load(py: Python<'_>, source: &AppSource, options: &LoadOptions) -> PyResult<App> {
+    let place = py.import("affiant._hosting.place")?;
     let value = |json: &Json| json::loads(py, json.to_string().as_bytes());
-    let or_empty = |json: &Json| match json {
-        Json::Null => Ok(PyDict::new(py).into_any()),
-        json => value(json),
+    let arguments = PyDict::new(py);
+    arguments.set_item("packages", &options.packages)?;
+    arguments.set_item("guarded", options.guarded)?;
+    let loaded = match source {
+        AppSource::Place(path) => place.call_method("load", (path,), Some(&arguments))?,
+        AppSource::Modules { modules, endpoints, manifest } => {
+            let modules: HashMap<_, _> = modules.iter().cloned().collect();
+            let given = (modules, value(endpoints)?, value(manifest)?);
+            place.call_method("load_modules", given, Some(&arguments))?
+        }
     };
-    arguments.set_item("modules", modules)?;
-    arguments.set_item("directory", source.directory.as_deref())?;
-    arguments.set_item("endpoints", or_empty(&source.endpoints)?)?;
-    arguments.set_item("entry", source.entry.as_deref())?;
-    arguments.set_item("options", or_empty(&source.options)?)?;
-    arguments.set_item("packages", &source.packages)?;
-    let given = hosting.getattr("Source")?.call((), Some(&arguments))?;
-    let loaded = hosting.call_method1("load", (given,))?;
 
     let text = |value: Bound<'_, PyAny>| -> PyResult<Json> {
         let bytes = json::dumps(&value)?;
@@ -141,8 +149,7 @@ fn load(py: Python<'_>, source: &AppSource) -> PyResult<App> {
             .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))
     };
     let endpoints = text(loaded.getattr("endpoints")?)?;
-    let modules: std::collections::BTreeMap<String, String> =
-        loaded.getattr("modules")?.extract()?;
+    let modules: BTreeMap<String, String> = loaded.getattr("modules")?.extract()?;
     let openapi = loaded.getattr("openapi")?;
     let openapi = if openapi.is_none() { None } else { Some(text(openapi)?) };
     let coroutine_class = py.import("types")?.getattr("CoroutineType")?.unbind();
@@ -152,6 +159,8 @@ fn load(py: Python<'_>, source: &AppSource) -> PyResult<App> {
         endpoints,
         modules: modules.into_iter().collect(),
         warnings: loaded.getattr("warnings")?.extract()?,
+        manifest: text(loaded.getattr("manifest")?)?,
+        origin: loaded.getattr("origin")?.extract()?,
         openapi,
         loaded: loaded.unbind(),
     })

@@ -14,7 +14,7 @@ pub(crate) struct Classes {
     pub(crate) error: Py<PyType>,
     pub(crate) access: Py<PyType>,
     pub(crate) no_transaction: Py<PyType>,
-    pub(crate) crypto: Py<PyType>,
+    crypto: Py<PyType>,
     pub(crate) time_limit: Py<PyType>,
 }
 
@@ -108,11 +108,6 @@ pub(crate) fn general(py: Python<'_>, message: &str) -> PyErr {
 /// `ccf.AccessError`.
 pub(crate) fn refused(py: Python<'_>, refusal: &TableRefusal) -> PyErr {
     raise(py, |known| &known.access, &refusal.to_string())
-}
-
-/// `ccf.CryptoError`.
-pub(crate) fn crypto(py: Python<'_>, message: &str) -> PyErr {
-    raise(py, |known| &known.crypto, message)
 }
 
 /// `ccf.NoTransactionError`.

@@ -20,7 +20,7 @@ mod watchdog;
 
 use pyo3::prelude::*;
 
-pub use app::{App, AppSource};
+pub use app::{App, AppSource, LoadOptions};
 pub use frontend::PyFrontend;
 
 /// Puts everything that Python sees of this crate into the extension module.

@@ -209,10 +209,10 @@ impl Request {
 
 /// Header bytes as the text of ISO-8859-1 that WSGI and HTTP give them.
 fn latin1<'py>(py: Python<'py>, value: &[u8]) -> PyResult<Bound<'py, PyString>> {
-    if value.is_ascii() {
-        if let Ok(text) = core::str::from_utf8(value) {
-            return Ok(PyString::new(py, text));
-        }
+    if value.is_ascii()
+        && let Ok(text) = core::str::from_utf8(value)
+    {
+        return Ok(PyString::new(py, text));
     }
     let text: String = value.iter().map(|byte| char::from(*byte)).collect();
     Ok(PyString::new(py, &text))

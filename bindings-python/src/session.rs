@@ -64,10 +64,8 @@ impl Session {
         py: Python<'_>,
         run: impl FnOnce(&mut dyn Surface) -> Outcome<R> + Send,
     ) -> PyResult<R> {
-        let locked = || match self.surface.lock().as_deref_mut() {
-            Some(surface) => Some(run(surface)),
-            None => None,
-        };
+        #[expect(clippy::redundant_closure, reason = "the function itself would borrow for ever")]
+        let locked = || self.surface.lock().as_deref_mut().map(|surface| run(surface));
         // Let go before locking: a lock that is held while the GIL is waited for is a deadlock.
         let outcome = if self.waits { py.detach(locked) } else { locked() };
         match outcome {

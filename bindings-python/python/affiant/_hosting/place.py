@@ -1,0 +1,155 @@
+"""What a path on a command line means: an app's directory, modules, options and policy."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from affiant._hosting.load import AppLoadError, Loaded, Source
+from affiant._hosting.load import load as load_source
+
+PROJECT_BYTES_MAX = 1 << 20
+METADATA_BYTES_MAX = 8 << 20
+
+
+def load(path: str, *, packages: str = "", guarded: bool = False) -> Loaded:
+    """Loads the app at `path`: ``app.py``, ``app.py:attribute`` or a directory.
+
+    Raises `AppLoadError` with a sentence for the app's author.
+    """
+    source, origin = resolve(path)
+    loaded = load_source(source)
+    loaded.origin = origin
+    loaded.manifest = manifest_of(source)
+    return loaded
+
+
+def load_modules(
+    modules: dict[str, str],
+    endpoints: dict[str, Any],
+    manifest: dict[str, Any] | None,
+    *,
+    packages: str = "",
+    guarded: bool = False,
+) -> Loaded:
+    """Loads an app from sources that the ledger holds."""
+    manifest = manifest or {}
+    source = Source(
+        modules=modules,
+        directory=None,
+        endpoints=endpoints,
+        entry=manifest.get("entry"),
+        options={},
+        packages=[],
+    )
+    loaded = load_source(source)
+    loaded.origin = "the ledger"
+    loaded.manifest = manifest
+    return loaded
+
+
+def manifest_of(source: Source) -> dict[str, Any]:
+    """What the ledger records of an app beside its endpoints and modules."""
+    version = sys.version_info
+    return {
+        "language": "python",
+        "requires_python": f">={version.major}.{version.minor}",
+        "entry": source.entry,
+        "policy": source.options.get("policy", {}),
+        "wheels": [],
+    }
+
+
+def resolve(path: str) -> tuple[Source, str]:
+    """What `path` means, and where its metadata is."""
+    file, separator, attribute = path.rpartition(":")
+    if separator and file.endswith(".py") and "/" not in attribute:
+        place = Path(file)
+    else:
+        place, attribute = Path(path), ""
+    if place.is_dir():
+        return _of_directory(place)
+    if not place.is_file():
+        raise AppLoadError(f"{place}: no such file")
+    directory = place.resolve().parent
+    options = _project(directory)
+    entry = f"{place.name}:{attribute}" if attribute else place.name
+    source = Source(
+        modules=None,
+        directory=str(directory),
+        endpoints={},
+        entry=entry,
+        options=options,
+        packages=[],
+    )
+    return source, str(place)
+
+
+def _of_directory(place: Path) -> tuple[Source, str]:
+    directory = place.resolve()
+    options = _project(directory)
+    metadata = directory / "app.json"
+    if metadata.is_file():
+        endpoints = _metadata(metadata)
+        source = Source(
+            modules=None,
+            directory=str(directory / "src"),
+            endpoints=endpoints,
+            entry=None,
+            options=options,
+            packages=[],
+        )
+        return source, str(place / "app.json")
+    entry = options.get("app")
+    if entry is None and (directory / "app.py").is_file():
+        entry = "app.py"
+    if not isinstance(entry, str):
+        raise AppLoadError(
+            f"{place}: no app here; name it in {place / 'pyproject.toml'}:\n"
+            '[tool.affiant]\napp = "app.py"'
+        )
+    file = entry.partition(":")[0]
+    if not (directory / file).is_file():
+        raise AppLoadError(f"{place / 'pyproject.toml'}: app = {entry!r}: no file {place / file}")
+    source = Source(
+        modules=None,
+        directory=str(directory),
+        endpoints={},
+        entry=entry,
+        options=options,
+        packages=[],
+    )
+    return source, str(place / file)
+
+
+def _metadata(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > METADATA_BYTES_MAX:
+            raise AppLoadError(f"{path}: more than {METADATA_BYTES_MAX} bytes")
+        document = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise AppLoadError(f"{path}: {error}") from error
+    endpoints = document.get("endpoints") if isinstance(document, dict) else None
+    if not isinstance(endpoints, dict):
+        raise AppLoadError(f"{path}: field endpoints is missing or no object")
+    return endpoints
+
+
+def _project(directory: Path) -> dict[str, Any]:
+    """The table ``[tool.affiant]`` of the app's pyproject.toml; empty if there is none."""
+    path = directory / "pyproject.toml"
+    if not path.is_file():
+        return {}
+    try:
+        if path.stat().st_size > PROJECT_BYTES_MAX:
+            raise AppLoadError(f"{path}: more than {PROJECT_BYTES_MAX} bytes")
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise AppLoadError(f"{path}: {error}") from error
+    table = document.get("tool", {}).get("affiant", {})
+    if not isinstance(table, dict):
+        raise AppLoadError(f"{path}: [tool.affiant] is no table")
+    return table

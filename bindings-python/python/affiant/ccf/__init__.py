@@ -1,0 +1,102 @@
+"""The ledger, as an app sees it: ``import ccf``.
+
+While a request is handled, ``ccf.kv["name"]`` is a map of the store in that request's transaction; what is
+written is encrypted, proven and on disk once the request is answered with success, and gone otherwise.
+
+>>> import ccf
+>>> @ccf.endpoint("/notes/{id}", methods=["PUT"])
+... def put(request):
+...     ccf.kv["notes"][request.params["id"]] = request.body.json()
+
+The functions are those of CCF's JavaScript interface, in snake_case, grouped as there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from affiant._hosting.declared import endpoint
+from affiant._hosting.handlers import HTTPError, Response
+from affiant._native import (
+    AccessError,
+    CryptoError,
+    Error,
+    NoTransactionError,
+    TimeLimitExceeded,
+    kv,
+)
+from affiant._native import current_request as _current_request
+from affiant._native import get_attestation
+from affiant._native import historical_state as _historical_state
+
+from . import consensus, crypto, historical, network, rpc, snp_attestation
+from .converters import (
+    buf_to_json_compatible,
+    buf_to_str,
+    digest,
+    json_compatible_to_buf,
+    str_to_buf,
+)
+from .governance import create_proposal
+
+__all__ = [
+    "AccessError",
+    "CCFPythonRuntime",
+    "CryptoError",
+    "Error",
+    "HTTPError",
+    "NoTransactionError",
+    "Response",
+    "TimeLimitExceeded",
+    "buf_to_json_compatible",
+    "buf_to_str",
+    "consensus",
+    "create_proposal",
+    "crypto",
+    "digest",
+    "endpoint",
+    "get_attestation",
+    "historical",
+    "historical_state",
+    "json_compatible_to_buf",
+    "kv",
+    "network",
+    "request",
+    "rpc",
+    "snp_attestation",
+    "str_to_buf",
+]
+
+
+class CCFPythonRuntime:
+    """The same surface as one object, for code that wants to be handed its runtime.
+
+    Attributes:
+        kv: the maps of the store.
+        crypto: keys, signatures, hashes.
+        network: what is known of the service.
+        consensus: the state of transactions.
+    """
+
+    def __init__(self) -> None:
+        self.kv = kv
+        self.crypto = crypto
+        self.network = network
+        self.consensus = consensus
+
+    def get_attestation(self, report_data: bytes | None = None) -> Any:
+        """Fresh evidence of the platform under this node; see :func:`ccf.get_attestation`."""
+        return get_attestation(report_data)
+
+    def create_proposal(self, action: str, data: Any = None) -> Any:
+        """Proposes a change to the service's members; see :func:`ccf.create_proposal`."""
+        return create_proposal(action, data)
+
+
+def __getattr__(name: str) -> Any:
+    # What belongs to the running request is looked up each time.
+    if name == "request":
+        return _current_request()
+    if name == "historical_state":
+        return _historical_state()
+    raise AttributeError(f"module 'ccf' has no attribute {name!r}")

@@ -1,0 +1,5 @@
+"""``ccf.crypto``: keys, signatures, hashes, certificates."""
+
+from .converters import digest
+
+__all__ = ["digest"]
