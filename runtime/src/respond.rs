@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use affiant_proof::TxId;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use serde_json::Value as Json;
 use tokio::sync::oneshot;
 
@@ -201,6 +202,27 @@ impl Waiting {
     }
 }
 
+/// The response as it may leave: without a body where HTTP has none. A HEAD is told the length of what
+/// a GET would bring, which is what the handler says or else what it returned.
+pub(crate) fn bodiless(mut response: Response, head: bool) -> Response {
+    let never = matches!(response.status, 204 | 304);
+    let is_length = |(name, _): &&(String, String)| name == "content-length";
+    let mut lengths = response.headers.iter().filter(is_length);
+    let told = matches!((lengths.next(), lengths.next()),
+        (Some((_, text)), None) if text.parse::<u64>().is_ok());
+    if head && !told {
+        response.headers.retain(|header| !is_length(&header));
+        if !never && !response.body.is_empty() {
+            let length = response.body.len().to_string();
+            response = response.with_header("content-length", length);
+        }
+    }
+    if head || never {
+        response.body = Bytes::new();
+    }
+    response
+}
+
 /// Tells the client when to try again.
 pub(crate) fn retry_later(response: Response) -> Response {
     response.with_header("retry-after", RETRY_AFTER_S.to_string())
@@ -233,7 +255,9 @@ impl Answer {
         };
         envelope.insert("transaction_id".to_owned(), txid.to_string().into());
         envelope.insert("receipt".to_owned(), receipt.unwrap_or(Json::Null));
-        self.response.headers.retain(|(name, _)| name != "content-type");
+        self.response
+            .headers
+            .retain(|(name, _)| !["content-type", "content-length"].contains(&name.as_str()));
         let text = Json::Object(envelope).to_string();
         self.response.body = text.into();
         self.response = self.response.with_header("content-type", "application/json");

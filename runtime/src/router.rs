@@ -1,7 +1,8 @@
 //! Which endpoint serves a method and a path (reference B.3).
 //!
 //! Order: the exact path, then the templates of that method (several matches are an error), first
-//! among the application's endpoints, then among the built-in ones. Templates are compiled into
+//! among the application's endpoints, then among the built-in ones. A path that neither has is the
+//! application's fallback's, if there is one: the endpoint [`ANY_METHOD`] [`ANY_PATH`]. Templates are compiled into
 //! literals and placeholders; since two placeholders are never adjacent, a placeholder ends at the
 //! first `/` or at the first byte of the literal behind it, so matching never backtracks and
 //! allocates nothing.
@@ -14,6 +15,26 @@ use http::Method;
 
 use crate::limits::{TEMPLATE_BYTES_MAX, TEMPLATE_PARAMETERS_MAX};
 use crate::request::{Route, Spans};
+
+/// The method of an application's fallback: all of them, known or not.
+pub(crate) const ANY_METHOD: &str = "*";
+/// The path of an application's fallback: every path that no endpoint has.
+pub(crate) const ANY_PATH: &str = "/*";
+
+/// Whether this is the fallback. Method and path go together.
+pub(crate) fn is_fallback(method: &str, path: &str) -> Result<bool, TemplateError> {
+    match (method == ANY_METHOD, path == ANY_PATH) {
+        (true, false) => Err(TemplateError(format!(
+            "the method \"*\" stands for all methods and goes with the path {ANY_PATH:?} only; list \
+             the methods of this path"
+        ))),
+        (false, true) => Err(TemplateError(format!(
+            "the path {ANY_PATH:?} stands for all paths that no endpoint has and goes with the method \
+             \"*\" only"
+        ))),
+        (both, _) => Ok(both),
+    }
+}
 
 /// The front end of the host that a path addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,6 +205,8 @@ struct Layer {
 pub(crate) struct Router {
     prefix: &'static str,
     layers: [Layer; 2],
+    /// What serves every path that no layer has.
+    fallback: Option<Entry>,
 }
 
 /// Which of the router's two layers an endpoint belongs to.
@@ -195,7 +218,8 @@ pub(crate) enum Origin {
 
 impl Router {
     pub(crate) fn new(actor: Actor) -> Self {
-        Self { prefix: actor.prefix(), layers: [Layer::default(), Layer::default()] }
+        let layers = [Layer::default(), Layer::default()];
+        Self { prefix: actor.prefix(), layers, fallback: None }
     }
 
     /// Adds an endpoint under `index`, which [`Self::find`] gives back.
@@ -206,6 +230,7 @@ impl Router {
         path: &str,
         index: usize,
     ) -> Result<(), TemplateError> {
+        let fallback = is_fallback(method, path)?;
         let template = Template::compile(path)?;
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|_| TemplateError(format!("{method:?} is no HTTP method")))?;
@@ -216,6 +241,12 @@ impl Router {
         let layer = &mut self.layers[origin as usize];
         let exact = template.is_exact();
         let entry = Entry { method, template, route, index };
+        if fallback {
+            return match self.fallback.replace(entry) {
+                None => Ok(()),
+                Some(_) => Err(TemplateError("an application has one fallback".to_owned())),
+            };
+        }
         let list = if exact {
             layer.exact.entry(path.to_owned()).or_default()
         } else {
@@ -238,15 +269,21 @@ impl Router {
     /// Finds the endpoint for `path`, whose first `offset` bytes are the front end's prefix.
     pub(crate) fn find(&self, method: &Method, path: &str, offset: usize) -> Found {
         let below = path.get(offset..).unwrap_or("");
-        match self.find_method(method, below, offset) {
-            Found::Nothing if *method == Method::HEAD => {
-                match self.find_method(&Method::GET, below, offset) {
-                    Found::Nothing => self.others(below),
-                    found => found,
-                }
+        let mut found = self.find_method(method, below, offset);
+        if matches!(found, Found::Nothing) && *method == Method::HEAD {
+            found = self.find_method(&Method::GET, below, offset);
+        }
+        if matches!(found, Found::Nothing) {
+            found = self.others(below);
+        }
+        match (&self.fallback, found) {
+            // What answers CONNECT takes the connection over, and `*` is no path.
+            (Some(entry), Found::Nothing)
+                if *method != Method::CONNECT && below.starts_with('/') =>
+            {
+                entry.found(Spans::default())
             }
-            Found::Nothing => self.others(below),
-            found => found,
+            (_, found) => found,
         }
     }
 
@@ -395,6 +432,37 @@ mod tests {
         router.add(Origin::BuiltIn, "GET", "/commit", 8).unwrap();
         assert_eq!(find(&router, "GET", "/app/receipt").map(|found| found.0), Ok(0));
         assert_eq!(find(&router, "GET", "/app/commit").map(|found| found.0), Ok(8));
+    }
+
+    #[test]
+    fn the_fallback_takes_what_no_endpoint_has() {
+        let mut router = router(&[("GET", "/log/{id}"), ("*", "/*"), ("GET", "/exact")]);
+        router.add(Origin::BuiltIn, "GET", "/commit", 7).unwrap();
+        for (method, path) in [
+            ("GET", "/app/"),
+            ("GET", "/"),
+            ("PROPFIND", "/app/a/b/c"),
+            ("OPTIONS", "/app/log/1/2"),
+            ("HEAD", "/elsewhere"),
+            ("POST", "/app/*"),
+        ] {
+            assert_eq!(find(&router, method, path), Ok((1, vec![])), "{method} {path}");
+        }
+        assert_eq!(find(&router, "GET", "/app/log/1").map(|found| found.0), Ok(0));
+        assert_eq!(find(&router, "HEAD", "/app/exact").map(|found| found.0), Ok(2));
+        assert_eq!(find(&router, "GET", "/app/commit").map(|found| found.0), Ok(7));
+        assert_eq!(find(&router, "POST", "/app/log/1"), Err("405 OPTIONS, GET".to_owned()));
+        assert_eq!(find(&router, "OPTIONS", "/app/commit"), Err("405 OPTIONS, GET".to_owned()));
+        assert_eq!(find(&router, "CONNECT", "/app/x"), Err("404".to_owned()));
+        assert!(matches!(router.find(&Method::OPTIONS, "*", 0), Found::Nothing));
+        for (method, path, word) in [
+            ("*", "/*", "one fallback"),
+            ("*", "/x", "goes with the path \"/*\" only"),
+            ("GET", "/*", "goes with the method \"*\" only"),
+        ] {
+            let error = router.add(Origin::Application, method, path, 9).unwrap_err();
+            assert!(error.to_string().contains(word), "{method} {path}: {error}");
+        }
     }
 
     #[test]

@@ -44,7 +44,7 @@ use crate::metrics::Metrics;
 use crate::native::NativeFrontend;
 use crate::node::{Node, NodeSettings};
 use crate::request::{InvalidRequest, Request, Response};
-use crate::respond::Outcome;
+use crate::respond::{Outcome, bodiless};
 use crate::tables::NODE_CERTS;
 use crate::tls::ServerIdentity;
 
@@ -331,13 +331,15 @@ impl Runtime {
     #[must_use]
     pub fn send(&self, request: Request, peer: Peer) -> Response {
         let session = Session::new(peer, Arc::default());
+        let head = request.method() == "HEAD";
         let answer = match self.host.run_here(&session, request) {
             Outcome::Done(answer) => answer,
             Outcome::Waiting(waiting) => waiting.answer_blocking(&self.host.node),
         };
+        let response = bodiless(answer.response, head);
         match answer.txid {
-            Some(txid) => answer.response.with_header("x-ms-ccf-transaction-id", txid.to_string()),
-            None => answer.response,
+            Some(txid) => response.with_header("x-ms-ccf-transaction-id", txid.to_string()),
+            None => response,
         }
     }
 

@@ -6,14 +6,14 @@ use serde_json::{Map, Value as Json, json};
 use super::common::ok;
 use super::{BuiltInCall, Outcome};
 use crate::application::{Entry, Handler};
-use crate::router::Actor;
+use crate::router::{ANY_PATH, Actor};
 
 pub(super) fn document(call: &mut BuiltInCall<'_>) -> Outcome {
     let mut paths = Map::new();
     let mut schemes = Map::new();
     // Built-in endpoints come last in the list; the application's own of the same name stay.
     for entry in call.application.entries.iter().filter(|entry| entry.actor == call.actor) {
-        if entry.endpoint.options.openapi_hidden {
+        if entry.endpoint.options.openapi_hidden || entry.endpoint.path == ANY_PATH {
             continue;
         }
         let path = format!("{}{}", entry.actor.prefix(), entry.endpoint.path);

@@ -18,7 +18,7 @@ use crate::dispatch::{Begun, busy};
 use crate::limits::{LINGER_BYTES_MAX, LINGER_MS_MAX};
 use crate::odata;
 use crate::request::{Request, Response};
-use crate::respond::{Answer, Outcome};
+use crate::respond::{Answer, Outcome, bodiless};
 
 const TXID: HeaderName = HeaderName::from_static("x-ms-ccf-transaction-id");
 
@@ -220,10 +220,10 @@ async fn run(connection: &Connection, request: Request) -> Answer {
 
 fn message(answer: Answer, http1: bool, head: bool) -> hyper::Response<Full<Bytes>> {
     let Answer { response, txid, close } = answer;
-    let mut message = fill(response, head).unwrap_or_else(|name| {
+    let mut message = fill(bodiless(response, head), head).unwrap_or_else(|name| {
         let text = format!("The handler returned the header {name:?}, which is not valid HTTP.");
         let refusal = odata::error(500, odata::INTERNAL_ERROR, &text);
-        fill(refusal, head).unwrap_or_default()
+        fill(bodiless(refusal, head), head).unwrap_or_default()
     });
     let headers = message.headers_mut();
     if let Some(txid) = txid
