@@ -9,6 +9,8 @@ use super::workspace::Workspace;
 const REQUESTS_MAX: usize = 6;
 /// Depth to which an example is made up from a schema.
 const SCHEMA_DEPTH_MAX: usize = 8;
+/// The method of an endpoint that takes whatever no other one has: a web app, which routes itself.
+const ANY_METHOD: &str = "*";
 
 /// The command lines, in an order in which they work: writes before reads, deletes left out.
 pub(crate) fn requests(
@@ -45,9 +47,11 @@ pub(crate) fn curl(workspace: &Workspace, http2: bool) -> String {
 
 fn request(endpoint: &Endpoint, base: &str, workspace: &Workspace, http2: bool) -> String {
     let openapi = &endpoint.options.openapi;
-    let url = format!("{base}/app{}{}", filled(&endpoint.path), query(openapi));
+    let fallback = endpoint.method == ANY_METHOD;
+    let path = if fallback { "/".to_owned() } else { filled(&endpoint.path) };
+    let url = format!("{base}/app{path}{}", query(openapi));
     let mut line = format!("{} {}", curl(workspace, http2), quoted(&url));
-    if endpoint.method != "GET" {
+    if endpoint.method != "GET" && !fallback {
         line.push_str(&format!(" -X {}", endpoint.method));
     }
     if let Some(name) = identity(&endpoint.options.authn_policies) {
@@ -217,6 +221,14 @@ mod tests {
               --key 'my work/sandbox_common/user0_privk.pem' \
               -H 'content-type: application/json' -d '{\"id\":1,\"msg\":\"hello\"}'"]
         );
+    }
+
+    #[test]
+    fn a_web_app_is_asked_for_its_root() {
+        let mut app = endpoint("*", "/*", Mode::ReadWrite, Json::Null);
+        app.options.authn_policies.push(AuthnPolicy::Named("no_auth".to_owned()));
+        let line = lines(&[app]).remove(0);
+        assert!(line.ends_with("service_cert.pem' https://h:1/app/"), "{line}");
     }
 
     #[test]

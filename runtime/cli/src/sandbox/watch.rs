@@ -130,6 +130,23 @@ mod tests {
     }
 
     #[test]
+    fn each_language_says_what_is_watched() {
+        let root = app();
+        let at = |name: &str| root.path().join(name);
+        let mut watch = watch(root.path());
+        fs::write(at("notes.py"), "").unwrap();
+        assert!(!watch.due() && !watch.due(), "no part of a JavaScript app");
+        // It becomes a Python app, whose sources lie anywhere.
+        fs::write(at("app.json"), r#"{"endpoints": {"/x": {"get": {"py_module": "a.py"}}}}"#)
+            .unwrap();
+        assert!(!watch.due() && watch.due());
+        fs::write(at("notes.py"), "x = 1").unwrap();
+        assert!(!watch.due() && watch.due());
+        fs::write(at("src/lib/a.js"), "123").unwrap();
+        assert!(!watch.due() && !watch.due());
+    }
+
+    #[test]
     fn a_single_file_is_watched_too() {
         let root = app();
         let file = root.path().join("app.json");

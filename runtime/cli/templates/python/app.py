@@ -9,7 +9,7 @@ from typing import Any
 import ccf
 
 # Encrypted in the ledger; a map whose name starts with "public:" would be readable by every auditor.
-notes = ccf.kv["notes"].json
+notes = ccf.kv["notes"]
 
 PUT_NOTE = {
     "summary": "Write a note; answered once it is on disk and signed",
@@ -30,7 +30,7 @@ PUT_NOTE = {
 
 
 @ccf.endpoint("/notes/{id}", methods=["PUT"], openapi=PUT_NOTE)
-def put_note(request: ccf.Request) -> None:
+def put_note(request) -> None:
     """Write a note; its author is the user whose certificate came with the request."""
     text = parsed(request).get("text")
     if not isinstance(text, str) or text == "":
@@ -40,7 +40,7 @@ def put_note(request: ccf.Request) -> None:
 
 
 @ccf.endpoint("/notes/{id}", mode="readonly", openapi={"summary": "Read a note"})
-def get_note(request: ccf.Request) -> dict[str, Any]:
+def get_note(request) -> dict[str, Any]:
     """Read a note."""
     note = notes.get(request.params["id"])
     if note is None:
@@ -50,12 +50,12 @@ def get_note(request: ccf.Request) -> dict[str, Any]:
 
 
 @ccf.endpoint("/notes", mode="readonly", openapi={"summary": "The ids of all notes"})
-def list_notes(request: ccf.Request) -> dict[str, Any]:
+def list_notes(request) -> dict[str, Any]:
     """List the ids of all notes."""
-    return {"body": {"ids": list(notes)}}
+    return {"body": {"ids": [key.decode() for key in notes]}}
 
 
-def parsed(request: ccf.Request) -> dict[str, Any]:
+def parsed(request) -> dict[str, Any]:
     """The body as a JSON object; an empty one if it is none."""
     try:
         body = request.body.json()
