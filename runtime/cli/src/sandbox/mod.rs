@@ -61,6 +61,7 @@ pub(crate) fn run(arguments: &SandboxArgs, languages: Languages) -> Result<u8, F
     prepare_others(arguments, &apps, &workspace).map_err(failed)?;
     let app = load_app(arguments, &apps).map_err(failed)?;
     note_unknown(app.as_ref(), &mut output);
+    note_python_options(arguments, app.as_ref(), &mut output);
     let proposals: Result<_, _> = arguments.apply.iter().map(|path| Proposal::load(path)).collect();
     let proposals: Vec<Proposal> = proposals.map_err(failed)?;
     let (directory, files) = (arguments.constitution_dir.as_deref(), &*arguments.constitution);
@@ -168,6 +169,20 @@ fn load_app(arguments: &SandboxArgs, apps: &Apps) -> Result<Option<App>, String>
 fn note_unknown(app: Option<&App>, output: &mut Output) {
     for note in app.iter().flat_map(|app| app.bundle.unknown_properties()) {
         output.line(format!("Note: {note}."));
+    }
+}
+
+/// Tells of options that only a Python app heeds.
+fn note_python_options(arguments: &SandboxArgs, app: Option<&App>, output: &mut Output) {
+    let Some(language) = app.map(|app| app.frontend.language()).filter(|l| *l != PYTHON) else {
+        return;
+    };
+    let options = [
+        ("--python", arguments.python.is_some()),
+        ("--python-workers", arguments.python_workers > 0),
+    ];
+    for (name, _) in options.into_iter().filter(|(_, given)| *given) {
+        output.line(format!("Note: {name} has no effect: the app is {language}."));
     }
 }
 

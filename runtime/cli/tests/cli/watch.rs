@@ -34,9 +34,12 @@ fn start(directory: &Path, app: &str, more: &[&str]) -> (Running, Client) {
 fn a_saved_change_is_served_and_a_fault_is_shown() {
     let root = app("export const f = () => ({ body: 'one' });\n");
     let at = |path: &str| root.path().join(path);
-    let (mut sandbox, client) = start(root.path(), "app", &["--watch"]);
+    let unheeded = ["--watch", "--python-workers", "2"];
+    let (mut sandbox, client) = start(root.path(), "app", &unheeded);
     let answer = || client.get("/app/x").expect(200).text().to_owned();
     assert_eq!(answer(), "one");
+    let note = "Note: --python-workers has no effect: the app is javascript.";
+    assert!(sandbox.seen.iter().any(|line| line == note), "{:#?}", sandbox.seen);
 
     fs::write(at("app/src/a.js"), "export const f = () => ({ body: 'two' });\n").unwrap();
     let line = sandbox.line("Reloaded app: 1 endpoint, transaction 2.");
