@@ -1,0 +1,28 @@
+"""Why an app cannot be loaded."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+
+FRAMES_SHOWN_MAX = 12
+
+
+class LoadError(Exception):
+    """The app cannot be served; the message says what was found and what to do."""
+
+
+def importing(what: str, error: BaseException, own: Callable[[str], bool]) -> LoadError:
+    """The error for an app whose code raised while it was imported or made.
+
+    Args:
+        what: the app's file or attribute.
+        error: what it raised.
+        own: whether a file is the app's; the frames before its first one are the host's.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    first = next((i for i, frame in enumerate(frames) if own(frame.filename)), len(frames))
+    shown = [f for f in frames[first:] if not f.filename.startswith("<frozen")]
+    lines = traceback.format_list(shown[-FRAMES_SHOWN_MAX:])
+    lines += traceback.format_exception_only(error)
+    return LoadError(f"{what} failed:\n{''.join(lines).rstrip()}")
