@@ -120,3 +120,23 @@ def test_a_library_imports_what_an_app_may_not() -> None:
 def test_native_code_comes_from_libraries_alone() -> None:
     text = run("import native", files={"native.so": "no library"}).refusal
     assert "native code from its own directory" in text
+
+
+def test_a_finder_of_a_library_brings_modules_from_memory() -> None:
+    library = {
+        "memory.py": (
+            "import importlib.machinery as m, sys\n"
+            "class Finder:\n"
+            "    def find_spec(self, name, path=None, target=None):\n"
+            "        if name == 'held':\n"
+            "            spec = m.ModuleSpec(name, None, is_package=True)\n"
+            "            spec.submodule_search_locations = ['/no-such-place/held']\n"
+            "            return spec\n"
+            "        return m.ModuleSpec(name, self) if name in ('held.one', 'random') else None\n"
+            "    def create_module(self, spec):\n        return None\n"
+            "    def exec_module(self, module):\n        module.X = 'from memory'\n"
+            "sys.meta_path.insert(0, Finder())\n"
+        )
+    }
+    done = run("import memory\nimport held.one\nprint(held.one.X)", library=library).passed()
+    assert "from memory" in done.out

@@ -103,7 +103,8 @@ class _Rules:
             if type(loader) in _FILES:
                 where = [loader.path]
             else:
-                where = list(spec.submodule_search_locations or ())
+                # The parts of a namespace; a package of modules from memory names none that exists.
+                where = [part for part in spec.submodule_search_locations or () if _exists(part)]
             for path in where:
                 self.judge_path(name, str(path), standard, type(loader))
             return
@@ -156,17 +157,23 @@ class _Rules:
             )
 
 
+def _exists(path: str) -> bool:
+    """Whether there is anything at `path`."""
+    try:
+        posix.stat(path)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def _outside(name: str, entries: list[str], code: tuple[str, ...]) -> str | None:
     """A file outside the places of code that `import name` would have found; None if there is none."""
     for entry in entries:
         if not paths.inside(paths.resolve(entry), code):
             for suffix in _SUFFIXES:
                 path = f"{entry or '.'}/{name}{suffix}"
-                try:
-                    posix.stat(path)
-                except (OSError, ValueError):
-                    continue
-                return path
+                if _exists(path):
+                    return path
     return None
 
 
@@ -208,18 +215,25 @@ def finder(policy: Policy, places: Places, standard: tuple[str, ...]) -> Any:
             if text is not None:
                 raise PermissionError(text)
 
+    def ask(others: list, fullname: str, path: Any, target: Any) -> Any:
+        for other in others:
+            find = getattr(other, "find_spec", None)
+            spec = None if find is None else find(fullname, path, target)
+            if spec is not None:
+                return spec
+        return None
+
     def look(fullname: str, path: Any, target: Any, self: Any) -> Any:
         judge_name(fullname)
-        spec = _find(rules, fullname, path, target)
+        chain = [other for other in sys.meta_path if other is not self and other not in _OWN]
+        at = chain.index(machinery.PathFinder) if machinery.PathFinder in chain else len(chain)
+        spec = None
+        if fullname.partition(".")[0] not in _STANDARD:
+            spec = ask(chain[:at], fullname, path, target)
+        if spec is None:
+            spec = _find(rules, fullname, path, target)
         if spec is None or spec.loader is None:
-            for other in list(sys.meta_path):
-                if other is self or other in _OWN or other is machinery.PathFinder:
-                    continue
-                find = getattr(other, "find_spec", None)
-                found = None if find is None else find(fullname, path, target)
-                if found is not None:
-                    spec = found
-                    break
+            spec = ask(chain[at + 1 :], fullname, path, target) or spec
         if spec is not None:
             rules.judge_spec(spec)
         return spec
