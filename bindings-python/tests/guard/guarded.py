@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -65,12 +66,14 @@ def run(
     policy: dict[str, Any] | None = None,
     files: dict[str, str] | None = None,
     library: dict[str, str] | None = None,
+    beside: dict[str, str] | None = None,
     environment: dict[str, str] | None = None,
 ) -> Result:
     """Import `source` as the module `app` under the guard.
 
     `files` are put beside it, `library` into a directory of installed libraries. "DIRECTORY" and
-    "LIBRARY" in the source are replaced by the two.
+    "LIBRARY" in the source are replaced by the two. With `beside` the guard runs from a copy that has
+    these files beside it, as in an environment where Affiant is installed.
     """
     with tempfile.TemporaryDirectory() as temporary:
         root = pathlib.Path(temporary).resolve()
@@ -85,7 +88,15 @@ def run(
                 path.parent.mkdir(parents=True, exist_ok=True)
                 text = text.replace("DIRECTORY", str(directory)).replace("LIBRARY", str(installed))
                 path.write_text(text)
-        task = json.dumps([SOURCES, str(directory), str(installed), policy or {}])
+        sources = SOURCES
+        if beside is not None:
+            sources = str(root / "site")
+            shutil.copytree(f"{SOURCES}/affiant/_guard", f"{sources}/affiant/_guard")
+            for name, text in beside.items():
+                path = root / "site" / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+        task = json.dumps([sources, str(directory), str(installed), policy or {}])
         done = subprocess.run(
             [sys.executable, "-I", "-c", _DRIVER, task],
             capture_output=True,

@@ -140,3 +140,14 @@ def test_a_finder_of_a_library_brings_modules_from_memory() -> None:
     }
     done = run("import memory\nimport held.one\nprint(held.one.X)", library=library).passed()
     assert "from memory" in done.out
+
+
+def test_packages_beside_affiant_are_not_the_apps_unless_they_are_given() -> None:
+    beside = {
+        "neighbour.py": "print('neighbour ran')",
+        "pack/__init__.py": "print('neighbour ran')",
+    }
+    for name in ("neighbour", "pack"):
+        text = run(f"import {name}", beside=beside).refusal
+        assert "from its installed requirements" in text and f"import '{name}'" in text
+    assert "No module named 'nowhere'" in run("import nowhere", beside=beside).err

@@ -84,14 +84,15 @@ def install(
     own = os.path.dirname(os.path.abspath(__file__)) + "/"
     home = os.path.dirname(os.path.dirname(own.rstrip("/")))
     standard = _standard()
-    libraries = _both([*standard, sysconfig.get_path("stdlib"), *roots, home])
+    affiant = [os.path.join(home, name) for name in ("affiant", "ccf", "_affiant_ccf.py")]
+    libraries = _both([*standard, sysconfig.get_path("stdlib"), *roots, *affiant])
     for root in roots:
         if paths.resolve(root) not in (paths.resolve(home), *standard):
             imports.check_names(imports.top_names(root), root, frozenset())
     if app is not None:
         imports.check_names(imports.top_names(app), app)
         app = paths.resolve(app)
-    places = Places(libraries=libraries, app=app, own=own, policy=place)
+    places = Places(libraries, paths.resolve(home), app, own, place)
     # Without a directory for temporary files the message would be of four directories, not of the policy.
     tempfile.tempdir = tempfile.gettempdir()
     sys.dont_write_bytecode = True

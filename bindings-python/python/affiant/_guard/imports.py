@@ -82,6 +82,13 @@ class _Rules:
         """Whether the app's own code asks."""
         return origin.asked_by_app(self.trusted, self.places.own)
 
+    def searches(self, entry: str, name: str) -> bool:
+        """Whether the module `name` may be looked for in the directory `entry`."""
+        real = paths.resolve(entry)
+        if real == self.places.home and name.partition(".")[0] in names.AFFIANT:
+            return True
+        return paths.inside(real, self.code)
+
     def standard_refusal(self, name: str) -> str | None:
         """Why the app may not import the standard module `name`; None if it may."""
         top = name.partition(".")[0]
@@ -185,7 +192,7 @@ def _find(rules: _Rules, fullname: str, path: Any, target: Any) -> Any:
         if spec is not None:
             return spec
     entries = [entry for entry in (sys.path if path is None else path) if type(entry) is str]
-    allowed = [entry for entry in entries if paths.inside(paths.resolve(entry), rules.code)]
+    allowed = [entry for entry in entries if rules.searches(entry, fullname)]
     if standard and path is None:
         allowed = [*rules.standard, *allowed]
     spec = machinery.PathFinder.find_spec(fullname, allowed, target)

@@ -142,12 +142,15 @@ class Places:
 
     libraries: directories of Python itself, of Affiant and of the app's libraries, as written and as
         resolved.
+    home: the resolved directory that Affiant itself is installed in, whose other packages are not the
+        app's unless it is among the libraries.
     app: the resolved directory of the app's sources, if they are files.
     own: the directory of the guard, with a slash at its end.
     policy: the file the policy is in, for messages.
     """
 
     libraries: tuple[str, ...]
+    home: str
     app: str | None
     own: str
     policy: str
