@@ -1,5 +1,6 @@
 """The command ``affiant``; also ``python -m affiant``."""
 
+import signal
 import sys
 
 from affiant import _native
@@ -7,6 +8,8 @@ from affiant import _native
 
 def main() -> int:
     """Runs the command line of this process; returns the exit code."""
+    # A node stops in order on an interrupt; Python's own handler would raise once it has.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     return _native.main(["affiant", *sys.argv[1:]])
 
 
