@@ -71,6 +71,7 @@ fn main() {
                 module: "/app.js".to_owned(),
                 function: function.to_owned(),
                 options,
+                ..Endpoint::default()
             };
             measure(&bundle, endpoint, &request, reuse);
         }

@@ -73,6 +73,7 @@ fn measure(name: &str, modules: &[(String, String)], reuse: bool) {
             interpreter_reuse_key: reuse.then(|| "k".to_owned()),
             ..EndpointOptions::default()
         },
+        ..Endpoint::default()
     };
     let bundle = AppBundle { modules: modules.to_vec(), ..AppBundle::default() };
     let bytes: usize = modules.iter().map(|(_, source)| source.len()).sum();

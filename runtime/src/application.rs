@@ -136,12 +136,12 @@ impl Application {
                 let endpoint = Endpoint {
                     method: built_in.method.to_owned(),
                     path: built_in.path.to_owned(),
-                    module: String::new(),
                     function: built_in.path.to_owned(),
                     options: EndpointOptions {
                         openapi_hidden: built_in.hidden,
                         ..EndpointOptions::default().policies(built_in.policies)
                     },
+                    ..Endpoint::default()
                 };
                 let handler = Handler::BuiltIn(built_in);
                 let origin = Origin::BuiltIn;

@@ -131,16 +131,53 @@ impl Default for EndpointOptions {
     }
 }
 
-/// One endpoint of an application.
-#[derive(Clone, Debug, PartialEq)]
+/// The language of an application in a bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// `js_module`, `js_function`.
+    JavaScript,
+    /// `py_module`, `py_function`, `py_interface`.
+    Python,
+}
+
+impl Language {
+    /// Its name, as [`crate::Frontend::language`] says it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::JavaScript => "javascript",
+            Self::Python => "python",
+        }
+    }
+}
+
+/// How an endpoint's function is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Interface {
+    /// With the request; it returns the answer.
+    #[default]
+    Handler,
+    /// As a WSGI application (PEP 3333).
+    Wsgi,
+    /// As an ASGI application.
+    Asgi,
+}
+
+/// One endpoint of an application. Method `*` and path `/*` together make the application's fallback,
+/// which serves every path that no endpoint has, whatever the method.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Endpoint {
     /// Upper-case method.
     pub method: String,
     /// Path template below the application, with a leading slash: `/log/{id}`.
     pub path: String,
+    /// The language of the handler, where it comes from a bundle.
+    pub language: Option<Language>,
+    /// How the handler is called.
+    pub interface: Interface,
     /// Module that holds the handler, with a leading slash (`/src/log.js`); empty for native code.
     pub module: String,
-    /// The handler's exported name; for native code a label.
+    /// The handler's exported name, or the name of a web application; for native code a label.
     pub function: String,
     /// Everything else.
     pub options: EndpointOptions,

@@ -146,7 +146,7 @@ pub fn set_user(tx: &mut Tx, certificate_pem: &str, user_data: &Json) -> Runtime
     Ok(id)
 }
 
-/// Replaces the application, as the action `set_js_app` does.
+/// Replaces the application, as the actions `set_js_app` and `set_python_app` do.
 ///
 /// # Errors
 /// The metadata is not an object of paths and verbs, or something cannot be stored.
@@ -157,6 +157,7 @@ pub fn store_bundle(tx: &mut Tx, bundle: &AppBundle) -> RuntimeResult<()> {
         &tables::MODULES_BYTECODE,
         &tables::MODULES_BYTECODE_VERSION,
         &tables::ENDPOINTS,
+        &tables::APP_MANIFEST,
     ] {
         tx.clear(table);
     }
@@ -165,6 +166,9 @@ pub fn store_bundle(tx: &mut Tx, bundle: &AppBundle) -> RuntimeResult<()> {
     }
     for (key, properties) in rows {
         tables::put_json(tx, &tables::ENDPOINTS, key.as_bytes(), &properties)?;
+    }
+    if let Some(manifest) = &bundle.manifest {
+        tables::put_single(tx, &tables::APP_MANIFEST, manifest)?;
     }
     tables::put_single(tx, &tables::INTERPRETER_FLUSH, &true)
 }

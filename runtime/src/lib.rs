@@ -55,7 +55,10 @@ pub use config::{
     write_file_atomically,
 };
 pub use core::CommitNotice;
-pub use endpoint::{AuthnPolicy, Endpoint, EndpointOptions, Mode, Promises, Redirection, Respond};
+pub use endpoint::{
+    AuthnPolicy, Endpoint, EndpointOptions, Interface, Language, Mode, Promises, Redirection,
+    Respond,
+};
 pub use error::{RuntimeError, RuntimeResult};
 pub use frontend::{AppError, Call, Frontend, FrontendWorker, Threads};
 pub use genesis::{CREATE_TXID, NewMember, add_member, set_member_active, set_user, store_bundle};

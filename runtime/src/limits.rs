@@ -12,6 +12,8 @@ pub const BUNDLE_METADATA_BYTES_MAX: u64 = 64 << 20;
 pub const MODULE_BYTES_MAX: u64 = 32 << 20;
 /// Modules of one bundle.
 pub const MODULES_COUNT_MAX: usize = 10_000;
+/// Bytes of a bundle's manifest.
+pub const MANIFEST_BYTES_MAX: usize = 1 << 20;
 /// Depth of directories below a bundle's `src`.
 pub const MODULE_DEPTH_MAX: usize = 32;
 /// Worker processes for Python handlers.

@@ -32,9 +32,9 @@ impl NativeFrontend {
         self.endpoints.push(Endpoint {
             method: method.to_ascii_uppercase(),
             path: path.to_owned(),
-            module: String::new(),
             function: format!("{} {path}", method.to_ascii_uppercase()),
             options,
+            ..Endpoint::default()
         });
         Arc::get_mut(&mut self.handlers).expect("not shared while it is built").push(handler);
     }

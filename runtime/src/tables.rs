@@ -63,6 +63,8 @@ tables! {
     MODULES_BYTECODE_VERSION = "public:ccf.gov.modules_quickjs_version";
     /// `VERB /path` to endpoint properties.
     ENDPOINTS = "public:ccf.gov.endpoints";
+    /// One row: an object about the application, where its language has need of one.
+    APP_MANIFEST = "public:ccf.gov.affiant.app_manifest";
     /// One row; its version says when interpreters must be dropped.
     INTERPRETER_FLUSH = "public:ccf.gov.interpreter.flush";
     /// One row: [`crate::RuntimeOptions`].

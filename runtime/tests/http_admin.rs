@@ -104,6 +104,7 @@ fn interpreted() -> Interpreted {
             openapi: json!({"summary": "Touches nothing"}),
             ..Default::default()
         },
+        ..Endpoint::default()
     }])
 }
 

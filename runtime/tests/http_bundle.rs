@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
-use affiant::{AppBundle, AuthnPolicy, Mode, Node, NodeSettings, Redirection, Respond};
+use affiant::{
+    AppBundle, AuthnPolicy, Interface, Language, Mode, Node, NodeSettings, Redirection, Respond,
+};
 use serde_json::{Value as Json, json};
 
 fn write(root: &Path, name: &str, text: &str) {
@@ -53,6 +55,8 @@ fn a_directory_declares_its_endpoints() {
     assert_eq!((post.options.respond, post.options.openapi_hidden), (Respond::WithReceipt, true));
     let get = &endpoints[0];
     assert_eq!((get.method.as_str(), get.module.as_str()), ("GET", "/log.js"));
+    assert_eq!((get.language, get.interface), (Some(Language::JavaScript), Interface::Handler));
+    assert_eq!(bundle.language(), Some(Language::JavaScript));
     assert_eq!((get.options.mode, get.options.respond), (Mode::ReadOnly, Respond::AtOnce));
     assert_eq!(get.options.redirection, Redirection::None);
     assert_eq!(
@@ -221,6 +225,14 @@ fn what_is_wrong_is_said_by_file_and_field() {
         (with(json!({"openapi_hidden": "yes"})), "true or false"),
         (with(json!({"openapi": "text"})), "an OpenAPI operation object"),
         (with(json!({"interpreter_reuse": "k"})), "{\"key\": \"<name>\"}"),
+        (json!({"/x": {"*": good}}), "goes with the path \"/*\" only; list the methods"),
+        (json!({"/*": {"get": good}}), "goes with the method \"*\" only"),
+        (with(json!({"py_module": "a.py"})), "py_module does not fit, since"),
+        (
+            json!({"/x": {"get": good, "put": {"py_module": "a.js", "authn_policies": []}}}),
+            "endpoints[\"PUT /x\"]: py_module does not fit, since other endpoints or properties make \
+             this bundle javascript; a bundle has one language",
+        ),
     ];
     for (endpoints, expected) in cases {
         let text = json!({
@@ -254,6 +266,168 @@ fn properties_that_nothing_reads_are_told_but_no_fault() {
     let start = "b.json: endpoints[\"GET /x\"]: \"respnod\" has no effect; properties are ";
     assert!(note.starts_with(start), "{note}");
     assert!(AppBundle::default().unknown_properties().is_empty());
+}
+
+fn python() -> Json {
+    json!({
+        "metadata": {"endpoints": {
+            "/orders/{id}": {"put": {
+                "py_module": "orders.py", "py_function": "put", "authn_policies": ["user_cert"],
+            }},
+            "/early": {"get": {
+                "py_module": "/orders.py", "py_function": "early", "authn_policies": ["no_auth"],
+                "respond": "early", "py_interface": "handler", "mode": "readonly",
+            }},
+            "/*": {"*": {
+                "py_module": "web.py", "py_function": "app", "py_interface": "asgi",
+                "authn_policies": ["user_cert", "no_auth"],
+            }},
+        }},
+        "modules": [
+            {"name": "orders.py", "module": "def put(request): ..."},
+            {"name": "web.py", "module": "app = ..."},
+        ],
+        "manifest": {"language": "python", "wheels": []},
+    })
+}
+
+#[test]
+fn a_bundle_may_be_in_python() {
+    let bundle = AppBundle::from_json(&python().to_string(), "bundle.json").unwrap();
+    assert_eq!(bundle.language(), Some(Language::Python));
+    assert_eq!(bundle.manifest, Some(json!({"language": "python", "wheels": []})));
+    assert_eq!(bundle.unknown_properties(), Vec::<String>::new());
+    let endpoints = bundle.endpoints().unwrap();
+    let told: Vec<_> = endpoints
+        .iter()
+        .map(|one| {
+            let key = format!("{} {}", one.method, one.path);
+            (key, one.module.as_str(), one.function.as_str(), one.interface, one.options.respond)
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ("* /*".to_owned(), "/web.py", "app", Interface::Asgi, Respond::AtCommit),
+            ("GET /early".to_owned(), "/orders.py", "early", Interface::Handler, Respond::AtOnce),
+            (
+                "PUT /orders/{id}".to_owned(),
+                "/orders.py",
+                "put",
+                Interface::Handler,
+                Respond::AtCommit
+            ),
+        ]
+    );
+    assert!(endpoints.iter().all(|endpoint| endpoint.language == Some(Language::Python)));
+    // A proposal holds the same.
+    let action = json!({"name": "set_python_app", "args": {"bundle": python()}});
+    let proposal = json!({"actions": [action]}).to_string();
+    let proposed = AppBundle::from_json(&proposal, "proposal.json").unwrap();
+    assert!(proposed.is_same_app(&bundle) && proposed.manifest == bundle.manifest);
+}
+
+#[test]
+fn a_manifest_survives_the_tables_and_goes_with_its_app() {
+    let node = Node::start(NodeSettings::in_memory()).unwrap();
+    let store = |bundle: &AppBundle| {
+        let mut tx = node.begin();
+        bundle.store(&mut tx).unwrap();
+        drop(node.commit(tx));
+        AppBundle::read(&node.snapshot()).unwrap().unwrap()
+    };
+    let with_one = AppBundle::from_json(&python().to_string(), "bundle.json").unwrap();
+    let read = store(&with_one);
+    assert_eq!(read.manifest, with_one.manifest);
+    assert_eq!(read.endpoints().unwrap(), with_one.endpoints().unwrap());
+    assert!(read.is_same_app(&with_one));
+    let snapshot = node.snapshot();
+    let row = |key: &[u8]| snapshot.get("public:ccf.gov.endpoints", key).unwrap().to_vec();
+    let fallback: Json = serde_json::from_slice(&row(b"* /*")).unwrap();
+    assert_eq!(fallback["py_module"], "/web.py");
+    let manifest = snapshot.get("public:ccf.gov.affiant.app_manifest", &[0; 8]).unwrap();
+    assert_eq!(&*manifest, br#"{"language":"python","wheels":[]}"#);
+    let mut other = with_one.clone();
+    other.manifest = Some(json!({"language": "python", "wheels": [1]}));
+    assert!(!other.is_same_app(&with_one) && store(&other).is_same_app(&other));
+    let without = AppBundle { manifest: None, ..with_one.clone() };
+    assert!(!without.is_same_app(&with_one));
+    assert_eq!(store(&without).manifest, None);
+    store(&with_one);
+    assert_eq!(store(&AppBundle::load(directory().path()).unwrap()).manifest, None);
+    let huge = json!({"padding": "x".repeat(affiant::limits::MANIFEST_BYTES_MAX)});
+    for (manifest, expected) in
+        [(json!([]), "field manifest is no object"), (huge, "at most 1048576 are taken")]
+    {
+        let mut document = python();
+        document["manifest"] = manifest.clone();
+        let error = AppBundle::from_json(&document.to_string(), "b.json").unwrap_err().to_string();
+        assert!(error.starts_with("b.json: field manifest") && error.contains(expected), "{error}");
+        let bad = AppBundle { manifest: Some(manifest), ..with_one.clone() };
+        let error = bad.store(&mut node.begin()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    node.shutdown().unwrap();
+}
+
+#[test]
+fn a_manifest_is_python_apps_only() {
+    let text = json!({
+        "metadata": metadata(), "manifest": 7,
+        "modules": [
+            {"name": "log.js", "module": "export function get() {}"},
+            {"name": "inner/write.js", "module": "export function post() {}"},
+        ],
+    });
+    let bundle = AppBundle::from_json(&text.to_string(), "bundle.json").unwrap();
+    assert_eq!(bundle.manifest, None);
+    assert!(bundle.is_same_app(&AppBundle::load(directory().path()).unwrap()));
+}
+
+#[test]
+fn what_is_wrong_in_python_is_said_in_its_terms() {
+    let good = json!({"py_module": "a.py", "py_function": "f", "authn_policies": ["no_auth"]});
+    let with = |field: &str, value: Json| {
+        let mut properties = good.clone();
+        properties[field] = value;
+        json!({"/x": {"get": properties}})
+    };
+    for (endpoints, expected) in [
+        (with("py_module", Json::Null), "py_module is missing or no string"),
+        (
+            with("py_module", json!("b.py")),
+            "py_module \"/b.py\" is not in the bundle; it has: /a.py",
+        ),
+        (with("py_function", json!("")), "py_function is missing or no string"),
+        (
+            with("py_interface", json!("cgi")),
+            "py_interface is \"cgi\"; it must be one of handler, wsgi, asgi",
+        ),
+        (json!({"/x": {"get": good, "put": {"authn_policies": []}}}), "py_module is missing"),
+        (
+            json!({"/a": {"get": good}, "/b": {"get": {"js_module": "a.py"}}}),
+            "js_module does not fit, since other endpoints or properties make this bundle python",
+        ),
+    ] {
+        let text = json!({
+            "metadata": {"endpoints": endpoints}, "modules": [{"name": "a.py", "module": ""}],
+        });
+        let bundle = AppBundle::from_json(&text.to_string(), "b.json").unwrap();
+        let error = bundle.endpoints().unwrap_err().to_string();
+        assert!(error.contains(expected), "{error} does not say {expected}");
+    }
+    let bundle = AppBundle {
+        metadata: with("interpreter_reuse", json!({"key": "k"})),
+        modules: vec![("/a.py".to_owned(), String::new())],
+        origin: "b.json".to_owned(),
+        ..AppBundle::default()
+    };
+    bundle.endpoints().unwrap();
+    let [note] = &bundle.unknown_properties()[..] else { panic!("one note") };
+    assert!(
+        note.contains("\"interpreter_reuse\" has no effect; properties are py_module,"),
+        "{note}"
+    );
 }
 
 #[test]

@@ -500,9 +500,7 @@ fn interpreters_do_postponed_work_when_there_is_time() {
     let endpoint = affiant::Endpoint {
         method: "GET".to_owned(),
         path: "/lazy".to_owned(),
-        module: String::new(),
-        function: String::new(),
-        options: EndpointOptions::default(),
+        ..affiant::Endpoint::default()
     };
     let frontend = Arc::new(Lazy(counts.clone(), vec![endpoint]));
     let runtime = Runtime::builder(settings(&[]))

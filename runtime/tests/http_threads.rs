@@ -88,9 +88,8 @@ fn slow(
     let endpoint = |method: &str, path: &str, mode: Mode| Endpoint {
         method: method.to_owned(),
         path: path.to_owned(),
-        module: String::new(),
-        function: path.to_owned(),
         options: EndpointOptions { mode, respond: Respond::AtOnce, ..EndpointOptions::default() },
+        ..Endpoint::default()
     };
     let endpoints = vec![
         endpoint("GET", "/where", Mode::ReadOnly),

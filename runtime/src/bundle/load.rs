@@ -6,17 +6,21 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
+use super::tables::check_manifest;
 use super::{AppBundle, BundleError, slashed};
+use crate::endpoint::Language;
 use crate::limits::{
     BUNDLE_METADATA_BYTES_MAX, MODULE_BYTES_MAX, MODULE_DEPTH_MAX, MODULES_COUNT_MAX,
 };
 
+/// The actions that set an app.
+const SET_APP: [&str; 2] = ["set_js_app", "set_python_app"];
 /// What bundlers write beside a module for debuggers; no module.
 const SOURCE_MAP: &str = ".map";
 
 impl AppBundle {
     /// Loads a bundle from a directory (with `app.json` and `src/`), from a `bundle.json`, or from a
-    /// proposal whose action `set_js_app` holds one; of a file, the content tells which.
+    /// proposal whose action `set_js_app` or `set_python_app` holds one; of a file, the content tells which.
     ///
     /// # Errors
     /// A file is missing, unreadable, too large or malformed.
@@ -64,7 +68,8 @@ impl AppBundle {
         })?;
         modules.sort();
         let origin = metadata_path.display().to_string();
-        Ok(Self { metadata: endpoints_of(metadata, &origin, "")?, modules, source_maps, origin })
+        let metadata = endpoints_of(metadata, &origin, "")?;
+        Ok(Self { metadata, modules, source_maps, origin, ..Self::default() })
     }
 
     fn from_file(path: &Path) -> Result<Self, BundleError> {
@@ -72,9 +77,9 @@ impl AppBundle {
         Self::from_json(&text, &path.display().to_string())
     }
 
-    /// Takes a `bundle.json`: `{"metadata": {"endpoints"}, "modules": [{"name", "module"}]}`, or a
-    /// proposal: `{"actions": [{"name": "set_js_app", "args": {"bundle": <the same>}}]}`. `origin`
-    /// names it in error messages.
+    /// Takes a `bundle.json`: `{"metadata": {"endpoints"}, "modules": [{"name", "module"}]}`, of a
+    /// Python app also with `"manifest": {}`, or a proposal: `{"actions": [{"name": "set_js_app",
+    /// "args": {"bundle": <the same>}}]}`, or `set_python_app`. `origin` names it in error messages.
     ///
     /// # Errors
     /// It is not JSON, lacks a part, or is a proposal of something else.
@@ -111,18 +116,31 @@ impl AppBundle {
             modules.push((slashed(&text("name")?), text("module")?));
         }
         modules.sort();
-        let endpoints = endpoints_of(metadata, origin, &format!("{field}metadata."))?;
-        Ok(Self { metadata: endpoints, modules, origin: origin.to_owned(), ..Self::default() })
+        let metadata = endpoints_of(metadata, origin, &format!("{field}metadata."))?;
+        let manifest = bundle.get_mut("manifest").map(Json::take).filter(|given| !given.is_null());
+        let origin = origin.to_owned();
+        let mut bundle = Self { metadata, modules, origin, ..Self::default() };
+        // A JavaScript app has none, and what else a file holds is nobody's business.
+        if bundle.language() == Some(Language::Python)
+            && let Some(manifest) = manifest
+        {
+            check_manifest(&manifest, &bundle.origin, &field)?;
+            bundle.manifest = Some(manifest);
+        }
+        Ok(bundle)
     }
 }
 
-/// The bundle of a proposal's action `set_js_app`, and the path to it for error messages.
+/// The bundle of a proposal's action that sets an app, and the path to it for error messages.
 fn proposed(actions: &mut Json, origin: &str) -> Result<(Json, String), BundleError> {
     let fail = |what: String| Err(BundleError::one(format!("{origin}: field {what}")));
     let Some(actions) = actions.as_array_mut() else {
         return fail("actions is no array; a proposal lists its actions there".to_owned());
     };
-    let is_app = |action: &Json| action.get("name").and_then(Json::as_str) == Some("set_js_app");
+    let is_app = |action: &Json| {
+        let name = action.get("name").and_then(Json::as_str);
+        name.is_some_and(|name| SET_APP.contains(&name))
+    };
     let mut found = actions.iter_mut().enumerate().filter(|(_, action)| is_app(action));
     let (first, second) = (found.next(), found.next());
     match (first, second) {
@@ -139,12 +157,13 @@ fn proposed(actions: &mut Json, origin: &str) -> Result<(Json, String), BundleEr
             }
         }
         (None, _) => fail(
-            "actions has no action set_js_app, so this proposal holds no app; name a directory \
-             with app.json and src/, or a bundle.json"
+            "actions has no action set_js_app or set_python_app, so this proposal holds no app; name \
+             a directory with app.json and src/, or a bundle.json"
                 .to_owned(),
         ),
-        (Some(_), Some((index, _))) => fail(format!(
-            "actions[{index}] is a second set_js_app; one app is served, so keep one of them"
+        (Some(_), Some((index, action))) => fail(format!(
+            "actions[{index}] is a second {}; one app is served, so keep one of them",
+            action.get("name").and_then(Json::as_str).unwrap_or_default()
         )),
     }
 }

@@ -1,4 +1,4 @@
-//! A CCF application bundle: endpoint metadata and module sources, from a directory
+//! An application bundle as CCF's: endpoint metadata and module sources, from a directory
 //! (`app.json` + `src/`), a `bundle.json`, a proposal, or the governance tables of a running service
 //! (reference B.1, B.2, G.2).
 
@@ -11,6 +11,8 @@ use std::path::Path;
 
 use serde_json::Value as Json;
 
+use crate::endpoint::Language;
+
 /// A bundle as loaded; endpoint metadata is validated by [`AppBundle::endpoints`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AppBundle {
@@ -21,6 +23,8 @@ pub struct AppBundle {
     pub modules: Vec<(String, String)>,
     /// Module name and source map (ECMA-426), where a bundler wrote one beside the module. Not deployed.
     pub source_maps: Vec<(String, String)>,
+    /// What a Python app says about itself: needs, policy, packages. An object.
+    pub manifest: Option<Json>,
     /// Where the metadata came from, for error messages: a path, or the endpoints table.
     pub origin: String,
 }
@@ -56,6 +60,15 @@ impl fmt::Display for BundleError {
 impl core::error::Error for BundleError {}
 
 impl AppBundle {
+    /// The language of the endpoints, as far as the first that says so tells; one bundle has one, which
+    /// [`Self::endpoints`] checks. `None` where no endpoint names a handler.
+    #[must_use]
+    pub fn language(&self) -> Option<Language> {
+        let paths = self.metadata.as_object().into_iter().flatten();
+        let verbs = paths.flat_map(|(_, verbs)| verbs.as_object().into_iter().flatten());
+        verbs.filter_map(|(_, properties)| language_of(properties)).next()
+    }
+
     /// The source of a module; the leading slash of `name` is optional.
     #[must_use]
     pub fn module(&self, name: &str) -> Option<&str> {
@@ -80,6 +93,28 @@ impl AppBundle {
             Some(_) => format!("{}: /{bare}", self.origin),
         }
     }
+}
+
+/// What names the handler of an endpoint in JavaScript.
+const JAVASCRIPT_FIELDS: &[&str] = &["js_module", "js_function"];
+/// The same in Python.
+const PYTHON_FIELDS: &[&str] = &["py_module", "py_function", "py_interface"];
+
+/// The property of an endpoint that names its module.
+pub(crate) const fn module_field(language: Language) -> &'static str {
+    match language {
+        Language::JavaScript => "js_module",
+        Language::Python => "py_module",
+    }
+}
+
+/// The language in which an endpoint's properties name a handler; JavaScript where they name two.
+fn language_of(properties: &Json) -> Option<Language> {
+    let has = |fields: &[&str]| fields.iter().any(|field| properties.get(field).is_some());
+    if has(JAVASCRIPT_FIELDS) {
+        return Some(Language::JavaScript);
+    }
+    has(PYTHON_FIELDS).then_some(Language::Python)
 }
 
 /// `name` with exactly one leading slash.

@@ -1,15 +1,18 @@
-//! Bundles in the governance tables (reference G.2): written as CCF's action `set_js_app` writes
-//! them, read back from any snapshot. Bytecode tables stay empty: they belong to one engine's
+//! Bundles in the governance tables (reference G.2): written as the actions `set_js_app` (CCF's) and
+//! `set_python_app` write them, read back from any snapshot. Bytecode tables stay empty: they belong to one engine's
 //! version, and interpreters here compile when they load.
 
 use std::collections::BTreeMap;
 
 use affiant_kv::{Snapshot, Tx};
+use affiant_proof::entry::SINGLETON_KEY;
 use serde_json::{Map, Value as Json};
 
-use super::{AppBundle, BundleError, slashed};
+use super::{AppBundle, BundleError, module_field, slashed};
+use crate::endpoint::Language;
 use crate::genesis::store_bundle;
-use crate::tables::{ENDPOINTS, INTERPRETER_FLUSH, MODULES};
+use crate::limits::MANIFEST_BYTES_MAX;
+use crate::tables::{APP_MANIFEST, ENDPOINTS, INTERPRETER_FLUSH, MODULES};
 
 impl AppBundle {
     /// Replaces the application in the tables by this one.
@@ -18,6 +21,9 @@ impl AppBundle {
     /// The metadata does not validate, or a module exceeds the bounds of a value.
     pub fn store(&self, tx: &mut Tx) -> Result<(), BundleError> {
         self.endpoints()?;
+        if let Some(manifest) = &self.manifest {
+            check_manifest(manifest, &self.origin, "")?;
+        }
         store_bundle(tx, self).map_err(|error| BundleError::one(error.to_string()))
     }
 
@@ -50,9 +56,17 @@ impl AppBundle {
         if metadata.is_empty() && modules.is_empty() {
             return Ok(None);
         }
+        let manifest = match snapshot.get(APP_MANIFEST.as_str(), &SINGLETON_KEY) {
+            Some(bytes) => Some(serde_json::from_slice(&bytes).map_err(|error| {
+                let why = format!("the value is not JSON: {error}");
+                row(APP_MANIFEST.as_str(), &SINGLETON_KEY, &why)
+            })?),
+            None => None,
+        };
         Ok(Some(Self {
             metadata: Json::Object(metadata),
             modules,
+            manifest,
             origin: ENDPOINTS.as_str().to_owned(),
             ..Self::default()
         }))
@@ -65,7 +79,9 @@ impl AppBundle {
             bundle.modules.iter().map(|(name, source)| (slashed(name), source.clone())).collect()
         };
         match (self.rows(), other.rows()) {
-            (Ok(own), Ok(others)) => own == others && modules(self) == modules(other),
+            (Ok(own), Ok(others)) => {
+                own == others && modules(self) == modules(other) && self.manifest == other.manifest
+            }
             _ => false,
         }
     }
@@ -83,9 +99,11 @@ impl AppBundle {
             };
             for (verb, properties) in verbs {
                 let mut properties = properties.clone();
-                let module = properties.get("js_module").and_then(Json::as_str).map(slashed);
-                if let (Some(module), Some(map)) = (module, properties.as_object_mut()) {
-                    map.insert("js_module".to_owned(), Json::String(module));
+                for field in [Language::JavaScript, Language::Python].map(module_field) {
+                    let module = properties.get(field).and_then(Json::as_str).map(slashed);
+                    if let (Some(module), Some(map)) = (module, properties.as_object_mut()) {
+                        map.insert(field.to_owned(), Json::String(module));
+                    }
                 }
                 let key = format!("{} {}", verb.to_ascii_uppercase(), slashed(path));
                 rows.insert(key, properties);
@@ -100,6 +118,25 @@ impl AppBundle {
         let flush = snapshot.version_of_map(INTERPRETER_FLUSH.as_str());
         flush.max(snapshot.version_of_map(ENDPOINTS.as_str()))
     }
+}
+
+/// A manifest is an object of bounded size; `field` leads to it.
+pub(super) fn check_manifest(
+    manifest: &Json,
+    origin: &str,
+    field: &str,
+) -> Result<(), BundleError> {
+    let fail = |why: &str| Err(BundleError::one(format!("{origin}: field {field}manifest {why}")));
+    if !manifest.is_object() {
+        return fail(
+            "is no object; it says what the app needs, such as {\"language\": \"python\"}",
+        );
+    }
+    let size = manifest.to_string().len();
+    if size > MANIFEST_BYTES_MAX {
+        return fail(&format!("has {size} bytes; at most {MANIFEST_BYTES_MAX} are taken"));
+    }
+    Ok(())
 }
 
 fn row(table: &str, key: &[u8], why: &str) -> BundleError {

@@ -3,16 +3,23 @@
 
 use serde_json::{Map, Value as Json};
 
-use super::{AppBundle, BundleError, slashed};
+use super::{AppBundle, BundleError, JAVASCRIPT_FIELDS, PYTHON_FIELDS, module_field, slashed};
 use crate::auth::KNOWN_POLICIES;
 use crate::endpoint::{
-    AuthnPolicy, Endpoint, EndpointOptions, Mode, Promises, Redirection, Respond,
+    AuthnPolicy, Endpoint, EndpointOptions, Interface, Language, Mode, Promises, Redirection,
+    Respond,
 };
 use crate::limits::ENDPOINTS_COUNT_MAX;
-use crate::router::Template;
+use crate::router::{Template, is_fallback};
 use crate::tables::ENDPOINTS;
 
 const VERBS: [&str; 7] = ["get", "post", "put", "delete", "patch", "head", "options"];
+const EARLY: (&str, Respond) = ("early", Respond::AtOnce);
+const COMMITTED: (&str, Respond) = ("committed", Respond::AtCommit);
+const RECEIPT: (&str, Respond) = ("receipt", Respond::WithReceipt);
+/// What `py_interface` may be.
+const INTERFACES: [(&str, Interface); 3] =
+    [("handler", Interface::Handler), ("wsgi", Interface::Wsgi), ("asgi", Interface::Asgi)];
 const PROBLEMS_SHOWN_MAX: usize = 20;
 /// What an endpoint may declare. Other properties are kept in the tables, as in CCF.
 const PROPERTIES: [&str; 11] = [
@@ -28,9 +35,31 @@ const PROPERTIES: [&str; 11] = [
     "openapi",
     "openapi_hidden",
 ];
+/// The same for an endpoint in Python.
+const PYTHON_PROPERTIES: [&str; 10] = [
+    "py_module",
+    "py_function",
+    "py_interface",
+    "authn_policies",
+    "mode",
+    "respond",
+    "redirection_strategy",
+    "forwarding_required",
+    "openapi",
+    "openapi_hidden",
+];
+
+const fn properties_of(language: Language) -> &'static [&'static str] {
+    match language {
+        Language::JavaScript => &PROPERTIES,
+        Language::Python => &PYTHON_PROPERTIES,
+    }
+}
 
 struct Checker<'a> {
     bundle: &'a AppBundle,
+    /// Of all endpoints; JavaScript where none says.
+    language: Language,
     problems: Vec<String>,
 }
 
@@ -40,7 +69,8 @@ impl AppBundle {
     /// # Errors
     /// Every problem in the metadata, up to twenty.
     pub fn endpoints(&self) -> Result<Vec<Endpoint>, BundleError> {
-        let mut checker = Checker { bundle: self, problems: Vec::new() };
+        let language = self.language().unwrap_or(Language::JavaScript);
+        let mut checker = Checker { bundle: self, language, problems: Vec::new() };
         let mut endpoints = Vec::new();
         let empty = Map::new();
         let paths = self.metadata.as_object().unwrap_or_else(|| {
@@ -94,6 +124,7 @@ impl AppBundle {
     /// such properties, so they are no fault, but perhaps a slip of the pen.
     #[must_use]
     pub fn unknown_properties(&self) -> Vec<String> {
+        let known = properties_of(self.language().unwrap_or(Language::JavaScript));
         let paths = self.metadata.as_object().into_iter().flatten();
         paths
             .flat_map(|(path, verbs)| {
@@ -103,11 +134,11 @@ impl AppBundle {
             .flat_map(|(path, verb, properties)| {
                 let place = format!("{} {path}", verb.to_ascii_uppercase());
                 let names = properties.as_object().into_iter().flat_map(Map::keys);
-                names.filter(|name| !PROPERTIES.contains(&name.as_str())).map(move |name| {
+                names.filter(|name| !known.contains(&name.as_str())).map(move |name| {
                     format!(
                         "{}: endpoints[{place:?}]: {name:?} has no effect; properties are {}",
                         self.origin,
-                        PROPERTIES.join(", ")
+                        known.join(", ")
                     )
                 })
             })
@@ -123,7 +154,17 @@ impl Checker<'_> {
 
     fn endpoint(&mut self, path: &str, verb: &str, properties: &Json) -> Option<Endpoint> {
         let lower = verb.to_ascii_lowercase();
-        if !VERBS.contains(&&*lower) {
+        let fallback = match is_fallback(&lower, path) {
+            Ok(fallback) => fallback,
+            Err(error) => {
+                self.problem(
+                    &format!("{} {path}", lower.to_ascii_uppercase()),
+                    format_args!("{error}"),
+                );
+                return None;
+            }
+        };
+        if !fallback && !VERBS.contains(&&*lower) {
             self.problem(path, format_args!("{verb:?} is no verb; known are {}", VERBS.join(", ")));
             return None;
         }
@@ -133,18 +174,7 @@ impl Checker<'_> {
             self.problem(&place, format_args!("is no object of properties"));
             return None;
         };
-        let module = self.text(&place, fields, "js_module", "the file below src/ with the handler");
-        let function = self.text(&place, fields, "js_function", "the handler's exported name");
-        let module = slashed(module.unwrap_or_default());
-        if module.len() > 1 && self.bundle.module(&module).is_none() {
-            self.problem(
-                &place,
-                format_args!(
-                    "js_module {module:?} is not in the bundle; {}",
-                    nearest(self.bundle, &module)
-                ),
-            );
-        }
+        let (interface, module, function) = self.handler(&place, fields);
         let options = EndpointOptions {
             authn_policies: self.policies(&place, fields),
             mode: self.choice(
@@ -161,11 +191,10 @@ impl Checker<'_> {
                 &place,
                 fields,
                 "respond",
-                &[
-                    ("early", Respond::AtOnce),
-                    ("committed", Respond::AtCommit),
-                    ("receipt", Respond::WithReceipt),
-                ],
+                match self.language {
+                    Language::JavaScript => &[EARLY, COMMITTED, RECEIPT],
+                    Language::Python => &[COMMITTED, EARLY, RECEIPT],
+                },
             ),
             promises: self.choice(
                 &place,
@@ -197,10 +226,56 @@ impl Checker<'_> {
         (self.problems.len() == before).then(|| Endpoint {
             method: lower.to_ascii_uppercase(),
             path: path.to_owned(),
+            language: Some(self.language),
+            interface,
             module,
-            function: function.unwrap_or_default().to_owned(),
+            function,
             options,
         })
+    }
+
+    /// What the endpoint's language calls, and how.
+    fn handler(&mut self, place: &str, fields: &Map<String, Json>) -> (Interface, String, String) {
+        let others = match self.language {
+            Language::JavaScript => PYTHON_FIELDS,
+            Language::Python => JAVASCRIPT_FIELDS,
+        };
+        if let Some(field) = fields.keys().find(|field| others.contains(&field.as_str())) {
+            let own = self.language.as_str();
+            self.problem(
+                place,
+                format_args!(
+                    "{field} does not fit, since other endpoints or properties make this bundle \
+                     {own}; a bundle has one language"
+                ),
+            );
+            return Default::default();
+        }
+        let module_field = module_field(self.language);
+        let (function_field, what, interfaces): (_, _, &[_]) = match self.language {
+            Language::JavaScript => ("js_function", "the handler's exported name", &[]),
+            Language::Python => {
+                let what = "the handler's name, or the web application's";
+                ("py_function", what, &INTERFACES)
+            }
+        };
+        let interface = match interfaces {
+            [] => Interface::Handler,
+            interfaces => self.choice(place, fields, "py_interface", interfaces),
+        };
+        let module = self.text(place, fields, module_field, "the file below src/ with the handler");
+        let function = self.text(place, fields, function_field, what);
+        let module = slashed(module.unwrap_or_default());
+        if module.len() > 1 && self.bundle.module(&module).is_none() {
+            self.problem(
+                place,
+                format_args!(
+                    "{module_field} {module:?} is not in the bundle; {}",
+                    nearest(self.bundle, &module)
+                ),
+            );
+        }
+        (interface, module, function.unwrap_or_default().to_owned())
     }
 
     fn text<'b>(

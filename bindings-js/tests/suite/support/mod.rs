@@ -69,6 +69,7 @@ pub fn endpoint(module: &str, function: &str) -> Endpoint {
         module: module.to_owned(),
         function: function.to_owned(),
         options: EndpointOptions::default(),
+        ..Endpoint::default()
     }
 }
 

@@ -200,6 +200,7 @@ mod tests {
                 openapi,
                 ..EndpointOptions::default()
             },
+            ..Endpoint::default()
         }
     }
 
