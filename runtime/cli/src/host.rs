@@ -513,6 +513,28 @@ mod tests {
     }
 
     #[test]
+    fn a_python_app_without_an_interpreter_is_refused_and_the_one_before_served_on() {
+        let root = tempfile::tempdir().unwrap();
+        let plan = plan(root.path(), Languages::plain(&[]));
+        let host = Host::start(plan, None, &Signals::listen().unwrap()).unwrap();
+        let source = "export function f() { return { body: 'one' }; }";
+        deploy(host.runtime.node(), &bundle(source)).unwrap();
+        assert_eq!(host.reload_application(), Ok(true));
+
+        let endpoint = json!({"py_module": "a.py", "py_function": "f", "mode": "readonly",
+            "authn_policies": []});
+        let python = json!({"metadata": {"endpoints": {"/x": {"get": endpoint}}},
+            "modules": [{"name": "a.py", "module": "def f(request): return 'two'"}]});
+        let python = AppBundle::from_json(&python.to_string(), "bundle.json").unwrap();
+        deploy(host.runtime.node(), &python).unwrap();
+        let why = host.reload_application().unwrap_err().to_string();
+        assert!(why.contains("python3 -m affiant`, or add --python"), "{why}");
+        let answer = host.runtime.call("GET", "/app/x", "", Peer::default()).unwrap();
+        assert_eq!((&answer.body[..], host.language()), (&b"one"[..], Some("javascript")));
+        host.stop().unwrap();
+    }
+
+    #[test]
     fn what_the_tables_say_is_served() {
         let root = tempfile::tempdir().unwrap();
         let plan = plan(root.path(), Languages::plain(&[]));

@@ -33,7 +33,7 @@ impl AppLoader for JavaScript {
         if !app.exists() {
             return Err(format!(
                 "{}: no such file or directory; an app is a directory with app.json and src/, a \
-                 bundle.json, a proposal with set_js_app, or a Python file",
+                 bundle.json, a proposal with set_js_app or set_python_app, or a Python file",
                 app.display()
             ));
         }

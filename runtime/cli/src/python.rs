@@ -5,16 +5,16 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use affiant::AppBundle;
 use affiant::limits::{BUNDLE_METADATA_BYTES_MAX, MODULE_DEPTH_MAX, MODULES_COUNT_MAX};
+use affiant::{AppBundle, Language};
 use serde_json::Value as Json;
 
 /// Largest `pyproject.toml` that is looked into, in bytes.
 const PROJECT_BYTES_MAX: u64 = 1 << 20;
 /// Directory entries looked at to find an app's files.
 const ENTRIES_COUNT_MAX: usize = 20_000;
-/// Properties of an endpoint that Python serves.
-const ENDPOINT_MARKS: [&str; 3] = ["py_module", "py_function", "py_interface"];
+/// What the names of all properties start with that belong to Python.
+const MARK: &str = "\"py_";
 
 /// The path and the attribute of `app.py:attribute`; of everything else the path alone.
 #[must_use]
@@ -47,10 +47,14 @@ pub fn is_app(app: &Path) -> bool {
     path.join("app.py").is_file() || serves_python(&path.join("bundle.json"))
 }
 
-/// Whether a bundle's endpoints name Python modules.
+/// Whether a bundle's endpoints name Python modules; without endpoints, whether it has what only
+/// Python apps have.
 #[must_use]
 pub fn is_bundle(bundle: &AppBundle) -> bool {
-    names_python(&bundle.metadata)
+    match bundle.language() {
+        Some(language) => language == Language::Python,
+        None => bundle.manifest.is_some(),
+    }
 }
 
 /// The files of a Python app: its sources and what describes it. Of an environment, of caches and of a
@@ -115,8 +119,7 @@ fn has_table(text: &str) -> bool {
 /// Python's to complain about.
 fn serves_python(path: &Path) -> bool {
     // Most files are told apart without parsing megabytes.
-    let marked = |text: &String| ENDPOINT_MARKS.iter().any(|mark| text.contains(mark));
-    let text = read(path, BUNDLE_METADATA_BYTES_MAX).filter(marked);
+    let text = read(path, BUNDLE_METADATA_BYTES_MAX).filter(|text| text.contains(MARK));
     let Some(document) = text.and_then(|text| serde_json::from_str::<Json>(&text).ok()) else {
         return false;
     };
@@ -124,17 +127,9 @@ fn serves_python(path: &Path) -> bool {
     let proposed = actions.into_iter().flatten();
     let proposed = proposed.filter_map(|action| action.pointer("/args/bundle/metadata"));
     let metadata = [Some(&document), document.get("metadata")].into_iter().flatten();
-    metadata.chain(proposed).filter_map(|metadata| metadata.get("endpoints")).any(names_python)
-}
-
-/// `endpoints`: path, verb, properties.
-fn names_python(endpoints: &Json) -> bool {
-    let marked = |endpoint: &Json| ENDPOINT_MARKS.iter().any(|mark| endpoint.get(mark).is_some());
-    values(endpoints).flat_map(values).any(marked)
-}
-
-fn values(object: &Json) -> impl Iterator<Item = &Json> {
-    object.as_object().into_iter().flat_map(|map| map.values())
+    metadata.chain(proposed).filter_map(|metadata| metadata.get("endpoints")).any(|endpoints| {
+        is_bundle(&AppBundle { metadata: endpoints.clone(), ..AppBundle::default() })
+    })
 }
 
 fn read(path: &Path, bytes_max: u64) -> Option<String> {

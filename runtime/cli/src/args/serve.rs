@@ -15,7 +15,8 @@ the app, opens the service, applies proposals and prints requests to try. The ap
   a directory with app.json and src/      JavaScript, or Python (py_module, py_function)
   a directory with pyproject.toml         Python, if it has a table [tool.affiant]
   app.py, or app.py:ATTRIBUTE             Python: handlers, or a web app; a directory with app.py too
-  a bundle, or a proposal set_js_app      bundle.json, app.tar
+  a bundle                                bundle.json, app.tar
+  a proposal                              with set_js_app or set_python_app
 
 A Python app runs in an interpreter that has the package affiant (pip install affiant). Files lie where
 CCF's sandbox puts them:
@@ -30,7 +31,7 @@ sandbox_common are used, not replaced, whoever made them.
 
 A proposal is CCF's: {\"actions\": [{\"name\": \"set_user\", \"args\": {\"cert\": \"...\"}}]}. Each --apply is
 validated and applied at start, in order, in a transaction of its own, by the constitution in force; one
-that fails stops the start. A proposal with set_js_app may take the place of --app.
+that fails stops the start. A proposal with an app may take the place of --app.
 
 --constitution-dir takes actions.js, validate.js, resolve.js and apply.js from DIR; where one is
 missing, the built-in one stays, and other *.js files follow actions.js.
@@ -50,7 +51,7 @@ Exit codes: 0 stopped by Ctrl-C or SIGTERM, 1 could not start or had to stop, 2 
 #[derive(Debug, Args)]
 #[command(after_help = SANDBOX_HELP)]
 pub(crate) struct SandboxArgs {
-    /// The app: a directory, a bundle, a proposal with set_js_app, or app.py[:ATTRIBUTE]
+    /// The app: a directory, a bundle, a proposal with one, or app.py[:ATTRIBUTE]
     #[arg(
         long,
         alias = "js-app-bundle",
