@@ -7,8 +7,8 @@ use std::sync::Arc;
 use affiant::crypto::{CertificateRequest, Curve, MemberIdentity, SigningKey, SubjectName};
 use affiant::tables::{self, NodeRow, RecoveryShares, ServiceInfo, ServiceStatus};
 use affiant::{
-    Attestation, Ballot, Constitution as _, DEFAULT_CONSTITUTION, Governance, NewMember, Node,
-    NodeSettings, Resolution, RuntimeError, Vote, proposal_id,
+    AppBundle, Attestation, Ballot, Constitution as _, DEFAULT_CONSTITUTION, Governance, NewMember,
+    Node, NodeSettings, Resolution, RuntimeError, Vote, proposal_id,
 };
 use affiant_js::JsConstitution;
 use affiant_kv::{CommitOutcome, MapName, Tx};
@@ -286,6 +286,73 @@ fn opening_by_proposal() {
     service.put("service.info", SINGLETON_KEY, &recovering);
     let args = json!({"next_service_identity": service.cert()});
     service.refused("transition_service_to_open", args, "previous_service_identity is missing");
+}
+
+#[test]
+fn an_application_in_python() {
+    let service = Service::start();
+    let endpoint = json!({"py_module": "orders.py", "py_function": "app", "py_interface": "asgi",
+        "authn_policies": ["user_cert"]});
+    let manifest = json!({"language": "python", "wheels": []});
+    let bundle = |endpoint: &Json, manifest: &Json| {
+        json!({"bundle": {"metadata": {"endpoints": {"/*": {"*": endpoint}, "/x": {"get": endpoint}}},
+            "modules": [{"name": "orders.py", "module": "app = 1\n"}], "manifest": manifest}})
+    };
+    service.done("set_python_app", bundle(&endpoint, &manifest));
+    assert_eq!(service.text("modules", "/orders.py").as_deref(), Some("app = 1\n"));
+    let mut stored = endpoint.clone();
+    stored["py_module"] = json!("/orders.py");
+    for key in ["* /*", "GET /x"] {
+        assert_eq!(service.row("endpoints", key).as_ref(), Some(&stored), "{key}");
+    }
+    assert_eq!(service.single("affiant.app_manifest"), Some(manifest.clone()));
+    assert_eq!(service.single("interpreter.flush"), Some(json!(true)));
+    // What the tables hold is what the action was given.
+    let proposal = json!({"actions": [
+        {"name": "set_python_app", "args": bundle(&endpoint, &manifest)},
+    ]});
+    let proposed = AppBundle::from_json(&proposal.to_string(), "proposal.json").unwrap();
+    let read = AppBundle::read(&service.node.snapshot()).unwrap().unwrap();
+    assert!(read.is_same_app(&proposed));
+    assert_eq!(read.endpoints().unwrap(), proposed.endpoints().unwrap());
+
+    let changed = |field: &str, value: Json| {
+        let mut endpoint = endpoint.clone();
+        endpoint[field] = value;
+        bundle(&endpoint, &manifest)
+    };
+    let huge = json!({"padding": "x".repeat(affiant::limits::MANIFEST_BYTES_MAX)});
+    for (args, why) in [
+        (json!({}), "bundle is missing"),
+        (changed("py_module", json!("b.py")), "b.py is not among the modules"),
+        (changed("py_function", json!(null)), "py_function is missing"),
+        (changed("py_interface", json!("cgi")), "handler, wsgi, asgi"),
+        (changed("mode", json!("sideways")), "readwrite, readonly, historical"),
+        (changed("respond", json!("soon")), "committed, early, receipt"),
+        (changed("forwarding_required", json!(7)), "sometimes, always, never"),
+        (changed("authn_policies", json!(null)), "authn_policies is missing"),
+        (changed("js_module", json!("a.js")), "a bundle has one language"),
+        (bundle(&endpoint, &json!([])), "bundle.manifest must be of type object"),
+        (bundle(&endpoint, &huge), "the most is 1048576"),
+    ] {
+        service.refused("set_python_app", args, why);
+    }
+    // An app in JavaScript has no manifest, and no app has one either.
+    let script = json!({"js_module": "a.js", "js_function": "f", "mode": "readonly",
+        "forwarding_required": "never", "authn_policies": ["no_auth"]});
+    let script = json!({"metadata": {"endpoints": {"/x": {"get": script}}},
+        "modules": [{"name": "a.js", "module": "export function f() {}\n"}]});
+    service.done("set_js_app", json!({"bundle": script}));
+    assert_eq!(service.raw("affiant.app_manifest", SINGLETON_KEY), None);
+    assert_eq!(service.raw("modules", "/orders.py"), None);
+    for remove in ["remove_python_app", "remove_js_app"] {
+        service.done("set_python_app", bundle(&endpoint, &manifest));
+        service.done(remove, json!(null));
+        assert_eq!(service.raw("affiant.app_manifest", SINGLETON_KEY), None);
+        assert_eq!(AppBundle::read(&service.node.snapshot()).unwrap(), None);
+    }
+    service.done("set_python_app", bundle(&endpoint, &json!(null)));
+    assert_eq!(service.raw("affiant.app_manifest", SINGLETON_KEY), None);
 }
 
 #[test]

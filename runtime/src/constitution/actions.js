@@ -14,6 +14,7 @@ class Action {
 const GOV = "public:ccf.gov.";
 const ALLOWED = "AllowedToJoin";
 const VALIDITY_DAYS_DEFAULT = 365;
+const MANIFEST_BYTES_MAX = 1 << 20;
 
 // Checks of arguments. `type` is what typeof says, or integer or array; a trailing ? admits absence.
 
@@ -150,16 +151,78 @@ function checkHttpsUrl(value, field) {
   }
 }
 
-function checkEndpoint(properties, at, modules) {
-  checkType(properties, "object", at);
-  checkType(properties.js_module, "string", `${at}.js_module`);
-  checkType(properties.js_function, "string", `${at}.js_function`);
-  if (!modules.has(withSlash(properties.js_module))) {
-    throw new Error(`${at}.js_module: ${properties.js_module} is not among the modules`);
+// Applications. `language` is the prefix of the properties that name an endpoint's handler: js, py.
+
+const MODES = ["readwrite", "readonly", "historical"];
+const FORWARDING = ["sometimes", "always", "never"];
+
+function checkBundle(bundle, language, checkEndpoint) {
+  checkType(bundle, "object", "bundle");
+  checkType(bundle.modules, "array", "bundle.modules");
+  const modules = new Set();
+  bundle.modules.forEach((module, index) => {
+    checkType(module, "object", `bundle.modules[${index}]`);
+    checkType(module.name, "string", `bundle.modules[${index}].name`);
+    checkType(module.module, "string", `bundle.modules[${index}].module`);
+    modules.add(withSlash(module.name));
+  });
+  checkType(bundle.metadata, "object", "bundle.metadata");
+  checkType(bundle.metadata.endpoints, "object", "bundle.metadata.endpoints");
+  for (const [path, verbs] of Object.entries(bundle.metadata.endpoints)) {
+    const at = `bundle.metadata.endpoints[${JSON.stringify(path)}]`;
+    checkType(verbs, "object", at);
+    for (const [verb, properties] of Object.entries(verbs)) {
+      const place = `${at}.${verb}`;
+      checkType(properties, "object", place);
+      checkHandler(properties, place, language, modules);
+      checkEndpoint(properties, place);
+    }
   }
-  checkEnum(properties.mode, ["readwrite", "readonly", "historical"], `${at}.mode`);
-  const forwarding = ["sometimes", "always", "never"];
-  checkEnum(properties.forwarding_required, forwarding, `${at}.forwarding_required`);
+}
+
+function checkHandler(properties, at, language, modules) {
+  const field = `${language}_module`;
+  checkType(properties[field], "string", `${at}.${field}`);
+  checkType(properties[`${language}_function`], "string", `${at}.${language}_function`);
+  if (!modules.has(withSlash(properties[field]))) {
+    throw new Error(`${at}.${field}: ${properties[field]} is not among the modules`);
+  }
+}
+
+function checkJsEndpoint(properties, at) {
+  checkEnum(properties.mode, MODES, `${at}.mode`);
+  checkEnum(properties.forwarding_required, FORWARDING, `${at}.forwarding_required`);
+  checkAccess(properties, at);
+  checkType(properties.interpreter_reuse, "object?", `${at}.interpreter_reuse`);
+  if (properties.interpreter_reuse != null) {
+    checkType(properties.interpreter_reuse.key, "string", `${at}.interpreter_reuse.key`);
+  }
+}
+
+function checkPythonEndpoint(properties, at) {
+  for (const field of ["js_module", "js_function"]) {
+    if (field in properties) throw new Error(`${at}.${field}: a bundle has one language`);
+  }
+  for (const [field, members] of [
+    ["py_interface", ["handler", "wsgi", "asgi"]],
+    ["mode", MODES],
+    ["respond", ["committed", "early", "receipt"]],
+    ["forwarding_required", FORWARDING],
+  ]) {
+    if (field in properties) checkEnum(properties[field], members, `${at}.${field}`);
+  }
+  checkAccess(properties, at);
+}
+
+function checkManifest(manifest) {
+  checkType(manifest, "object?", "bundle.manifest");
+  if (manifest == null) return;
+  const size = ccf.jsonCompatibleToBuf(manifest).byteLength;
+  checkBounds(size, null, MANIFEST_BYTES_MAX, "the size of bundle.manifest in bytes");
+}
+
+// Who may call an endpoint, from where, and how it is described.
+function checkAccess(properties, at) {
   if (properties.redirection_strategy != null) {
     const strategies = ["none", "to_primary", "to_backup"];
     checkEnum(properties.redirection_strategy, strategies, `${at}.redirection_strategy`);
@@ -175,10 +238,6 @@ function checkEndpoint(properties, at, modules) {
   });
   checkType(properties.openapi, "object?", `${at}.openapi`);
   checkType(properties.openapi_hidden, "boolean?", `${at}.openapi_hidden`);
-  checkType(properties.interpreter_reuse, "object?", `${at}.interpreter_reuse`);
-  if (properties.interpreter_reuse != null) {
-    checkType(properties.interpreter_reuse.key, "string", `${at}.interpreter_reuse.key`);
-  }
 }
 
 // Tables.
@@ -303,12 +362,27 @@ function endorseNode(id, info, args) {
   table("nodes.endorsed_certificates").set(idKey(id), ccf.strToBuf(certificate));
 }
 
-function clearJsApp() {
+function storeApp(bundle, language) {
+  clearApp();
+  for (const module of bundle.modules) {
+    table("modules").set(ccf.strToBuf(withSlash(module.name)), ccf.strToBuf(module.module));
+  }
+  const field = `${language}_module`;
+  for (const [path, verbs] of Object.entries(bundle.metadata.endpoints)) {
+    for (const [verb, properties] of Object.entries(verbs)) {
+      const key = ccf.strToBuf(`${verb.toUpperCase()} ${withSlash(path)}`);
+      writeJson("endpoints", key, { ...properties, [field]: withSlash(properties[field]) });
+    }
+  }
+}
+
+function clearApp() {
   for (const name of [
     "modules",
     "modules_quickjs_bytecode",
     "modules_quickjs_version",
     "endpoints",
+    "affiant.app_manifest",
   ]) {
     table(name).clear();
   }
@@ -593,46 +667,32 @@ const actions = new Map([
       (args) => {
         checkArgs(args);
         checkType(args.disable_bytecode_cache, "boolean?", "disable_bytecode_cache");
-        const bundle = args.bundle;
-        checkType(bundle, "object", "bundle");
-        checkType(bundle.modules, "array", "bundle.modules");
-        const modules = new Set();
-        bundle.modules.forEach((module, index) => {
-          checkType(module, "object", `bundle.modules[${index}]`);
-          checkType(module.name, "string", `bundle.modules[${index}].name`);
-          checkType(module.module, "string", `bundle.modules[${index}].module`);
-          modules.add(withSlash(module.name));
-        });
-        checkType(bundle.metadata, "object", "bundle.metadata");
-        checkType(bundle.metadata.endpoints, "object", "bundle.metadata.endpoints");
-        for (const [path, verbs] of Object.entries(bundle.metadata.endpoints)) {
-          const at = `bundle.metadata.endpoints[${JSON.stringify(path)}]`;
-          checkType(verbs, "object", at);
-          for (const [verb, properties] of Object.entries(verbs)) {
-            checkEndpoint(properties, `${at}.${verb}`, modules);
-          }
-        }
+        checkBundle(args.bundle, "js", checkJsEndpoint);
       },
       (args) => {
-        clearJsApp();
-        for (const module of args.bundle.modules) {
-          table("modules").set(
-            ccf.strToBuf(withSlash(module.name)),
-            ccf.strToBuf(module.module),
-          );
-        }
-        for (const [path, verbs] of Object.entries(args.bundle.metadata.endpoints)) {
-          for (const [verb, properties] of Object.entries(verbs)) {
-            const key = ccf.strToBuf(`${verb.toUpperCase()} ${withSlash(path)}`);
-            const module = withSlash(properties.js_module);
-            writeJson("endpoints", key, { ...properties, js_module: module });
-          }
-        }
+        storeApp(args.bundle, "js");
         if (args.disable_bytecode_cache !== true) ccf.refreshAppBytecodeCache();
       },
     ),
   ],
-  ["remove_js_app", new Action(checkNone, clearJsApp)],
+  [
+    "set_python_app",
+    new Action(
+      (args) => {
+        checkArgs(args);
+        checkBundle(args.bundle, "py", checkPythonEndpoint);
+        checkManifest(args.bundle.manifest);
+      },
+      (args) => {
+        storeApp(args.bundle, "py");
+        const manifest = args.bundle.manifest;
+        if (manifest != null) writeOnly("affiant.app_manifest", manifest);
+      },
+    ),
+  ],
+  // Whatever the language.
+  ["remove_js_app", new Action(checkNone, clearApp)],
+  ["remove_python_app", new Action(checkNone, clearApp)],
   [
     "set_js_runtime_options",
     new Action(
