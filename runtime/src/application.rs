@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use serde_json::Value as Json;
+
 use crate::admin::{BUILT_IN, BuiltIn};
 use crate::auth::{Admission, PolicyTable};
 use crate::bundle::BundleError;
@@ -11,9 +13,10 @@ use crate::endpoint::{Endpoint, EndpointOptions, Mode};
 use crate::executor::{Executors, Plan};
 use crate::frontend::{Frontend, Threads};
 use crate::limits::{
-    ENDPOINTS_COUNT_MAX, INLINE_RUN_NS_MAX, INLINE_RUN_NS_RETURN, OWN_THREADS_COUNT_MAX,
-    QUICK_RUN_NS_MAX,
+    ENDPOINTS_COUNT_MAX, INLINE_RUN_NS_MAX, INLINE_RUN_NS_RETURN, OPENAPI_BYTES_MAX,
+    OWN_THREADS_COUNT_MAX, QUICK_RUN_NS_MAX,
 };
+use crate::log_fail;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::router::{Actor, Origin, Router};
 
@@ -84,6 +87,8 @@ pub(crate) struct Application {
     /// Tells applications apart in thread-bound caches.
     pub(crate) id: u64,
     pub(crate) frontends: Vec<Arc<dyn Frontend>>,
+    /// Front ends whose OpenAPI documents are part of `/app/api`.
+    described: Vec<usize>,
     /// By front end: its own threads.
     own_threads: Vec<Option<Executors>>,
     pub(crate) entries: Vec<Arc<Entry>>,
@@ -107,6 +112,7 @@ impl Application {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             reads_always: frontends.iter().any(|frontend| frontend.language() != "native"),
             frontends: Vec::new(),
+            described: Vec::new(),
             own_threads: Vec::new(),
             entries: Vec::new(),
             app: Router::new(Actor::App),
@@ -152,6 +158,7 @@ impl Application {
                 }
             }
         }
+        application.described = described(&frontends);
         application.frontends = frontends;
         if application.entries.len() > ENDPOINTS_COUNT_MAX {
             problems.push(format!("more than {ENDPOINTS_COUNT_MAX} endpoints"));
@@ -188,6 +195,11 @@ impl Application {
             self.own_threads.push(executors);
         }
         Ok(())
+    }
+
+    /// What the applications say about themselves, as OpenAPI documents.
+    pub(crate) fn documents(&self) -> impl Iterator<Item = &Json> {
+        self.described.iter().filter_map(|position| self.frontends.get(*position)?.openapi())
     }
 
     /// The threads that an endpoint's front end has of its own.
@@ -247,4 +259,24 @@ impl Application {
             Actor::Node => &self.node,
         }
     }
+}
+
+/// The positions of the front ends whose documents are of reasonable size.
+fn described(frontends: &[Arc<dyn Frontend>]) -> Vec<usize> {
+    let mut taken = Vec::new();
+    for (position, frontend) in frontends.iter().enumerate() {
+        let Some(document) = frontend.openapi() else { continue };
+        let size = document.to_string().len();
+        if size <= OPENAPI_BYTES_MAX {
+            taken.push(position);
+        } else {
+            log_fail!(
+                "app",
+                "the OpenAPI document of the {} application has {size} bytes; /app/api leaves it out, \
+                 since at most {OPENAPI_BYTES_MAX} are taken",
+                frontend.language()
+            );
+        }
+    }
+    taken
 }

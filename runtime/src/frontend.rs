@@ -53,6 +53,12 @@ pub trait Frontend: Send + Sync {
     fn engine_version(&self) -> Option<&str> {
         None
     }
+    /// What the app says about itself, an OpenAPI document as web frameworks write it. `/app/api` has
+    /// its paths as they are, which is how clients call them, and its components, where nothing of
+    /// the same name is there.
+    fn openapi(&self) -> Option<&Json> {
+        None
+    }
     /// The app's endpoints. `call` refers to them by position.
     fn endpoints(&self) -> &[Endpoint];
     /// Makes an interpreter for the calling thread; it never leaves that thread.

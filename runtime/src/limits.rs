@@ -1,5 +1,7 @@
 //! Every bound of the host, with its unit in its name.
 
+/// Bytes of the OpenAPI document of an application; a larger one is left out.
+pub const OPENAPI_BYTES_MAX: usize = 4 << 20;
 /// Placeholders in one path template.
 pub const TEMPLATE_PARAMETERS_MAX: usize = 8;
 /// Bytes of one path template.

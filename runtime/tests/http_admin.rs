@@ -94,6 +94,78 @@ impl Frontend for Interpreted {
     }
 }
 
+/// The same with a document of its own.
+struct Described(Interpreted, Json);
+
+impl Frontend for Described {
+    fn language(&self) -> &'static str {
+        "python"
+    }
+    fn openapi(&self) -> Option<&Json> {
+        Some(&self.1)
+    }
+    fn endpoints(&self) -> &[Endpoint] {
+        self.0.endpoints()
+    }
+    fn worker(&self) -> Result<Box<dyn FrontendWorker>, affiant::AppError> {
+        self.0.worker()
+    }
+}
+
+#[test]
+fn a_web_applications_document_is_part_of_the_api() {
+    let start = |document: Json| {
+        Runtime::builder(settings(&[]))
+            .frontend(std::sync::Arc::new(Described(interpreted(), document)))
+            .listen(listener())
+            .start()
+            .unwrap()
+    };
+    let operation = json!({"summary": "Theirs", "responses": {"200": {"description": "Yes"}}});
+    let theirs = json!({
+        "openapi": "3.1.0",
+        "info": {"title": "Orders", "version": "1.2"},
+        "paths": {
+            "/items/{id}": {"get": operation, "put": operation},
+            "/app/touches/nothing": {"get": operation, "delete": operation},
+            "/app/commit": 7,
+        },
+        "components": {
+            "schemas": {"Item": {"type": "object"}, "TxStatus": {"type": "integer"}},
+            "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
+        },
+    });
+    let runtime = start(theirs);
+    let document = Client::new(&runtime).get("/app/api").json();
+    assert_eq!(document["openapi"], "3.1.0");
+    assert_eq!(
+        document["info"],
+        json!({"description": "Empty description", "title": "Orders", "version": "1.2"})
+    );
+    assert_eq!(document["paths"]["/items/{id}"], json!({"get": operation, "put": operation}));
+    let shared = &document["paths"]["/app/touches/nothing"];
+    assert_eq!(shared["get"]["summary"], "Touches nothing", "what is declared stays");
+    assert_eq!(shared["delete"], operation);
+    assert_eq!(document["paths"]["/app/commit"]["get"]["summary"], "Current commit level");
+    let schemas = &document["components"]["schemas"];
+    assert_eq!(schemas["Item"], json!({"type": "object"}));
+    assert_eq!(schemas["TxStatus"]["type"], "string", "what is there stays");
+    assert_eq!(document["components"]["securitySchemes"]["basic"]["scheme"], "basic");
+    let node = Client::new(&runtime).get("/node/api").json();
+    assert_eq!((&node["openapi"], &node["paths"]["/items/{id}"]), (&json!("3.0.0"), &Json::Null));
+    runtime.stop().unwrap();
+    // Whatever it is, the rest is told.
+    let huge = json!({"paths": {"/x": {"get": "x".repeat(affiant::limits::OPENAPI_BYTES_MAX)}}});
+    for odd in [huge, json!(7), json!({"paths": [], "components": 7, "info": "x", "openapi": 3})] {
+        let runtime = start(odd);
+        let document = Client::new(&runtime).get("/app/api").json();
+        assert_eq!(document["openapi"], "3.0.0");
+        assert!(document["paths"].get("/x").is_none());
+        assert!(document["paths"]["/app/touches/nothing"]["get"].is_object());
+        runtime.stop().unwrap();
+    }
+}
+
 fn interpreted() -> Interpreted {
     Interpreted(vec![Endpoint {
         method: "GET".to_owned(),

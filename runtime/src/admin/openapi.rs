@@ -36,13 +36,48 @@ pub(super) fn document(call: &mut BuiltInCall<'_>) -> Outcome {
     if !schemes.is_empty() {
         components["securitySchemes"] = Json::Object(schemes);
     }
-    ok(&json!({
+    let mut document = json!({
         "components": components,
         "info": {"description": description, "title": title, "version": version},
         "openapi": "3.0.0",
         "paths": paths,
         "servers": [],
-    }))
+    });
+    if call.actor == Actor::App {
+        for theirs in call.application.documents() {
+            merge(&mut document, theirs);
+        }
+    }
+    ok(&document)
+}
+
+/// Adds what an application says about itself, without changing what is said already.
+fn merge(document: &mut Json, theirs: &Json) {
+    // What is said here is valid in both.
+    if let Some(version) = theirs["openapi"].as_str().filter(|text| text.starts_with("3.1")) {
+        document["openapi"] = version.into();
+    }
+    for field in ["description", "title", "version"] {
+        if let Some(text) = theirs["info"][field].as_str() {
+            document["info"][field] = text.into();
+        }
+    }
+    add_members(&mut document["paths"], &theirs["paths"]);
+    add_members(&mut document["components"], &theirs["components"]);
+}
+
+/// Adds the members of the objects that `theirs` holds: operations by path, schemas by section.
+fn add_members(ours: &mut Json, theirs: &Json) {
+    let (Some(ours), Some(theirs)) = (ours.as_object_mut(), theirs.as_object()) else { return };
+    for (group, members) in theirs {
+        let known = ours.entry(group.clone()).or_insert_with(|| json!({}));
+        let (Some(known), Some(members)) = (known.as_object_mut(), members.as_object()) else {
+            continue;
+        };
+        for (name, value) in members {
+            known.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+    }
 }
 
 /// What all operations of a path share: its placeholders.
