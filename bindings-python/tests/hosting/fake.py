@@ -30,6 +30,22 @@ class FakeBody:
         return len(self._data)
 
 
+class FakeCaller:
+    """What the native ``Caller`` offers to a gateway."""
+
+    def __init__(self, fields: dict[str, Any]) -> None:
+        self._fields = fields
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._fields[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def to_dict(self) -> dict[str, Any]:
+        return dict(self._fields)
+
+
 class FakeRequest:
     """A request as the node makes it; ``path`` is percent-encoded and holds ``/app``."""
 
@@ -55,8 +71,8 @@ class FakeRequest:
         for name, value in items:
             self.headers[name] = f"{self.headers[name]},{value}" if name in self.headers else value
         self.body = FakeBody(body)
-        self.caller = caller
-        self.hostname = self.headers.get("host", "")
+        self.caller = None if caller is None else FakeCaller(caller)
+        self.hostname = self.headers.get("host")
 
     @property
     def data(self) -> Any:

@@ -12,7 +12,7 @@ import pytest
 from fake import FakeRequest
 
 from affiant._hosting.declared import endpoint
-from affiant._hosting.errors import LoadError
+from affiant._hosting.errors import AppLoadError
 from affiant._hosting.load import Loaded, Source, load
 
 DECORATED = """
@@ -45,12 +45,11 @@ def files(directory: Path, sources: dict[str, str]) -> str:
 def both(tmp_path: Path, sources: dict[str, str], **given: Any) -> list[Loaded]:
     """The same app from a directory and from memory."""
     memory = load(Source(modules={f"/{n}": s for n, s in sources.items()}, **given))
-    memory.shutdown()
     return [memory, load(Source(directory=files(tmp_path, sources), **given))]
 
 
 def failure(**given: Any) -> str:
-    with pytest.raises(LoadError) as caught:
+    with pytest.raises(AppLoadError) as caught:
         load(Source(**given))
     return str(caught.value)
 
@@ -486,3 +485,11 @@ def test_wrong_options_are_refused() -> None:
     assert "[tool.affiant]: auth" in failure(modules=modules, options={"auth": 7})
     assert "must be a string" in failure(modules=modules, options={"app": 7})
     assert "either a directory or" in failure()
+
+
+def test_after_shutdown_nothing_is_served() -> None:
+    loaded = load(Source(modules={"/app.py": ASGI}))
+    assert call(loaded, "* /*")[0] == 200
+    loaded.shutdown()
+    loaded.shutdown()
+    assert call(loaded, "* /*")[0] == 500

@@ -1,8 +1,8 @@
 """Serves an ASGI 3.0 app (HTTP 2.4 and lifespan): FastAPI, Starlette, Litestar, Quart and others.
 
 One request is one run of the app inside one transaction; the answer is held whole. There are no
-websockets: a connection of many messages is not one transaction. ``load``, every request and
-``shutdown`` must come on one thread, whose event loop is kept.
+websockets: a connection of many messages is not one transaction. An app keeps the event loop that
+it was loaded with; requests, like its start and end, come one at a time.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ class AsgiHandler:
 
     Args:
         app: the app.
-        loop: the loop of the thread that will call it.
+        loop: the loop that its lifespan ran on.
         state: what the app's lifespan left for its requests.
     """
 

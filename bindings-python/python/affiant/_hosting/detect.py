@@ -7,7 +7,7 @@ import inspect
 from types import ModuleType
 from typing import Any, Literal
 
-from affiant._hosting.errors import LoadError
+from affiant._hosting.errors import AppLoadError
 from affiant._hosting.handlers import required_arguments, takes
 
 Interface = Literal["handler", "wsgi", "asgi"]
@@ -52,18 +52,18 @@ def attribute(module: ModuleType, name: str, where: str) -> Any:
     instances can be called is instantiated, once.
 
     Raises:
-        LoadError: there is none; says what there is.
+        AppLoadError: there is none; says what there is.
         BaseException: what a factory or a constructor raised.
     """
     bare = name.removesuffix("()")
     thing: Any = module
     for part in bare.split("."):
         if not hasattr(thing, part):
-            raise LoadError(f"{where} has no {bare!r}; {offered(module)}")
+            raise AppLoadError(f"{where} has no {bare!r}; {offered(module)}")
         thing = getattr(thing, part)
     if name.endswith("()") or (bare in FACTORY_NAMES and takes(thing, 0)):
         if not callable(thing):
-            raise LoadError(f"{where}: {bare!r} cannot be called, so it makes no app")
+            raise AppLoadError(f"{where}: {bare!r} cannot be called, so it makes no app")
         return thing()
     return instance(thing, f"{where}:{bare}")
 
@@ -72,12 +72,12 @@ def instance(thing: Any, where: str) -> Any:
     """A class's instance where the class is meant to make a handler or an app; else the thing.
 
     Raises:
-        LoadError: the class needs arguments.
+        AppLoadError: the class needs arguments.
     """
     if not inspect.isclass(thing) or not any("__call__" in base.__dict__ for base in thing.__mro__):
         return thing
     if not takes(thing, 0):
-        raise LoadError(f"{where} is a class that needs arguments: name an instance of it")
+        raise AppLoadError(f"{where} is a class that needs arguments: name an instance of it")
     return thing()
 
 
@@ -117,7 +117,7 @@ def choose(module: ModuleType, where: str) -> str:
     """The name of what a module without declared endpoints serves.
 
     Raises:
-        LoadError: there are several candidates, or none.
+        AppLoadError: there are several candidates, or none.
     """
     apps = web_apps(module)
     usual: dict[int, str] = {}
@@ -126,7 +126,7 @@ def choose(module: ModuleType, where: str) -> str:
             usual.setdefault(id(getattr(module, name)), name)
     if len(usual) > 1:
         names = list(usual.values())
-        raise LoadError(
+        raise AppLoadError(
             f"{where} has several apps, {', '.join(names)}: name one, as {where}:{names[0]} or "
             f'in pyproject.toml, [tool.affiant], app = "{where}:{names[0]}"'
         )
@@ -134,7 +134,7 @@ def choose(module: ModuleType, where: str) -> str:
         return next(iter(usual.values()))
     if callable(getattr(module, HANDLER_NAME, None)):
         return HANDLER_NAME
-    raise LoadError(
+    raise AppLoadError(
         f"{where} has nothing to serve: no function under @ccf.endpoint, no web app called "
         f"{', '.join(WEB_NAMES)}, no {HANDLER_NAME}; {offered(module)}. To serve one of them, "
         f'name it: {where}:NAME, or in pyproject.toml, [tool.affiant], app = "{where}:NAME"'

@@ -8,11 +8,11 @@ from collections.abc import Callable
 FRAMES_SHOWN_MAX = 12
 
 
-class LoadError(Exception):
+class AppLoadError(Exception):
     """The app cannot be served; the message says what was found and what to do."""
 
 
-def importing(what: str, error: BaseException, own: Callable[[str], bool]) -> LoadError:
+def importing(what: str, error: BaseException, own: Callable[[str], bool]) -> AppLoadError:
     """The error for an app whose code raised while it was imported or made.
 
     Args:
@@ -25,4 +25,4 @@ def importing(what: str, error: BaseException, own: Callable[[str], bool]) -> Lo
     shown = [f for f in frames[first:] if not f.filename.startswith("<frozen")]
     lines = traceback.format_list(shown[-FRAMES_SHOWN_MAX:])
     lines += traceback.format_exception_only(error)
-    return LoadError(f"{what} failed:\n{''.join(lines).rstrip()}")
+    return AppLoadError(f"{what} failed:\n{''.join(lines).rstrip()}")

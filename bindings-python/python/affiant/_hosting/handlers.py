@@ -136,7 +136,8 @@ class Response:
 class Handler(Protocol):
     """What the node calls for a request."""
 
-    kind: ClassVar[Literal["handler", "web"]]
+    @property
+    def kind(self) -> Literal["handler", "web"]: ...
 
     def __call__(self, request: Any) -> Any: ...
 

@@ -13,7 +13,7 @@ from affiant._hosting import declared, detect, errors, handlers, openapi
 from affiant._hosting import loop as loops
 from affiant._hosting.asgi import AsgiHandler, Lifespan, LifespanError
 from affiant._hosting.declared import Declared
-from affiant._hosting.errors import LoadError
+from affiant._hosting.errors import AppLoadError as AppLoadError
 from affiant._hosting.modules import Root, slashed
 from affiant._hosting.wsgi import WsgiHandler
 
@@ -48,8 +48,8 @@ class Source:
 
 @dataclass
 class Loaded:
-    """An app that can be served. Its handlers, and ``shutdown``, are called on the thread that
-    loaded it.
+    """An app that can be served. Its handlers, and ``shutdown``, are called by one thread at a
+    time, which need not be the one that loaded it.
 
     Attributes:
         endpoints: path to verb to properties, complete, as in an app.json.
@@ -58,7 +58,9 @@ class Loaded:
         warnings: sentences for the operator.
         interface: ``"asgi"`` or ``"wsgi"`` if a web app is among the handlers.
         openapi: the web framework's OpenAPI document.
-        shutdown: ends the app: its lifespan, then the thread's event loop.
+        shutdown: ends the app: its lifespan, then the event loop.
+        origin: where the app came from, for messages; for the caller to say.
+        manifest: what the ledger records of the app; for the caller to say.
     """
 
     endpoints: dict[str, dict[str, dict[str, Any]]]
@@ -68,6 +70,8 @@ class Loaded:
     interface: Literal["handlers", "wsgi", "asgi"]
     openapi: dict[str, Any] | None
     shutdown: Callable[[], None]
+    origin: str = ""
+    manifest: dict[str, Any] | None = None
 
 
 def load(app: Source) -> Loaded:
@@ -83,7 +87,7 @@ def load(app: Source) -> Loaded:
     imported anew as a whole. Modules from memory are always imported anew.
 
     Raises:
-        LoadError: there is nothing to serve, or several things, or a module failed.
+        AppLoadError: there is nothing to serve, or several things, or a module failed.
     """
     loader = _Loader(app)
     try:
@@ -111,7 +115,7 @@ class _Loader:
         self._made: dict[tuple[str, str, str], handlers.Handler] = {}
         self._lifespans: list[Lifespan] = []
         self._open = True
-        loops.acquire()
+        self._slot = loops.acquire()
 
     def load(self) -> Loaded:
         self.root.prepare(self.app.packages)
@@ -150,16 +154,16 @@ class _Loader:
         finally:
             if self.root.finder in sys.meta_path:
                 sys.meta_path.remove(self.root.finder)
-            loops.release()
+            self._slot.release()
 
     def _entry(self) -> tuple[str, str | None]:
         """The entry's module and attribute."""
         entry = self.app.entry or self.app.options.get("app") or ENTRY_DEFAULT
         if not isinstance(entry, str):
-            raise LoadError(f"the app is {entry!r}; it must be a string such as app.py:app")
+            raise AppLoadError(f"the app is {entry!r}; it must be a string such as app.py:app")
         path, colon, attribute = entry.partition(":")
         if colon and not attribute:
-            raise LoadError(f"{entry!r} ends with a colon: name an attribute, or leave it out")
+            raise AppLoadError(f"{entry!r} ends with a colon: name an attribute, or leave it out")
         if not path.endswith(".py"):
             path = path.replace(".", "/") + ".py"
         if self.root.directory is not None and os.path.isabs(path):
@@ -170,7 +174,7 @@ class _Loader:
                 return candidate, attribute or None
         place = self.root.directory or "the app"
         there = ", ".join(n.lstrip("/") for n in self.root.all()[: detect.SHOWN_MAX])
-        raise LoadError(
+        raise AppLoadError(
             f"{place} has no {name.lstrip('/')}; its Python files are: {there or 'none'}. Name the "
             "one with the app, such as --app DIRECTORY/orders.py, or in pyproject.toml, "
             '[tool.affiant], app = "orders.py:app"'
@@ -179,7 +183,7 @@ class _Loader:
     def _module(self, name: str) -> ModuleType:
         try:
             return self.root.load(name)
-        except LoadError:
+        except AppLoadError:
             raise
         except (Exception, SystemExit) as error:
             raise errors.importing(f"importing {name.lstrip('/')}", error, self.root.own) from error
@@ -187,7 +191,7 @@ class _Loader:
     def _attribute(self, module: ModuleType, name: str, where: str) -> Any:
         try:
             return detect.attribute(module, name, where)
-        except LoadError:
+        except AppLoadError:
             raise
         except (Exception, SystemExit) as error:
             raise errors.importing(f"making {where}:{name}", error, self.root.own) from error
@@ -221,7 +225,7 @@ class _Loader:
             )
         interface = self.app.options.get("interface") or detect.interface_of(thing)
         if interface not in ("asgi", "wsgi", "handler"):
-            raise LoadError(
+            raise AppLoadError(
                 f"{where}: {attribute!r} is {type(thing).__name__}, which is neither an ASGI nor a "
                 f"WSGI app nor a handler of one request; {detect.offered(module)}"
             )
@@ -240,7 +244,7 @@ class _Loader:
                 auth, options.get("mode", "readwrite"), options.get("respond", "committed")
             )
         except (TypeError, ValueError) as error:
-            raise LoadError(f"[tool.affiant]: {error}") from error
+            raise AppLoadError(f"[tool.affiant]: {error}") from error
         if web:
             used["openapi_hidden"] = True
         handler = self._handler(where, attribute, interface, thing)
@@ -271,7 +275,7 @@ class _Loader:
         key = f"{verb} {path}"
         if key in self.handlers:
             other = self.endpoints[path][verb.lower()]
-            raise LoadError(
+            raise AppLoadError(
                 f"{key} is declared twice: by {other['py_function']} in {other['py_module']} and "
                 f"by {name} in {where}; keep one of them"
             )
@@ -284,27 +288,27 @@ class _Loader:
     def _from_metadata(self) -> None:
         for path, verbs in self.app.endpoints.items():
             if not isinstance(verbs, dict):
-                raise LoadError(f"endpoints[{path!r}] is no object of verbs")
+                raise AppLoadError(f"endpoints[{path!r}] is no object of verbs")
             for verb, given in verbs.items():
                 self._from_properties(path, verb, given)
 
     def _from_properties(self, path: str, verb: str, given: Any) -> None:
         place = f'endpoints["{verb.upper()} {path}"]'
         if not isinstance(given, dict):
-            raise LoadError(f"{place} is no object of properties")
+            raise AppLoadError(f"{place} is no object of properties")
         name, function = given.get("py_module"), given.get("py_function")
         if not (isinstance(name, str) and name and isinstance(function, str) and function):
-            raise LoadError(
+            raise AppLoadError(
                 f"{place} needs py_module, a file, and py_function, the name of its handler"
                 + ("; an app has one language" if "js_module" in given else "")
             )
         interface = given.get("py_interface", "handler")
         if interface not in ("handler", "wsgi", "asgi"):
-            raise LoadError(f"{place}: py_interface is {interface!r}: handler, wsgi or asgi")
+            raise AppLoadError(f"{place}: py_interface is {interface!r}: handler, wsgi or asgi")
         where = slashed(name)
         if not self.root.has(where):
             there = ", ".join(n.lstrip("/") for n in self.root.all()[: detect.SHOWN_MAX])
-            raise LoadError(
+            raise AppLoadError(
                 f"{place}: py_module {name!r} is not there; the app has: {there or 'none'}"
             )
         module = self._module(where)
@@ -336,18 +340,18 @@ class _Loader:
         if interface == "handler":
             return self._plain(thing, f"{where}: {name}")
         if not callable(thing):
-            raise LoadError(f"{where}: {name} is {type(thing).__name__}, which is no web app")
+            raise AppLoadError(f"{where}: {name} is {type(thing).__name__}, which is no web app")
         if interface == "wsgi":
             if self.interface == "handlers":
                 self.interface = "wsgi"
             return WsgiHandler(thing, self.app.multiprocess)
         self.interface = "asgi"
-        loop = loops.of_thread()
+        loop = self._slot.get()
         lifespan = Lifespan(thing, loop)
         try:
             lifespan.startup()
         except LifespanError as error:
-            raise LoadError(f"{where}:{name}: {error}") from error
+            raise AppLoadError(f"{where}:{name}: {error}") from error
         self._lifespans.append(lifespan)
         loop.keep()
         document, warning = openapi.document(thing)
@@ -360,4 +364,4 @@ class _Loader:
         try:
             return handlers.plain(function, name)
         except TypeError as error:
-            raise LoadError(str(error)) from error
+            raise AppLoadError(str(error)) from error

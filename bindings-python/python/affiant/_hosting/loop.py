@@ -8,6 +8,7 @@ requests do.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextvars
 import logging
 import sys
@@ -23,6 +24,9 @@ LEFTOVER_SECONDS_MAX = 1.0
 
 LEFTOVER_ROUNDS_MAX = 3
 LEFTOVERS_LOGGED_MAX = 5
+
+TURNS_MAX = 8
+"""Turns of the loop that what a finished request left may take before it is cancelled."""
 
 SPAWNED_COUNT = 1_000
 """Tasks of one request that are remembered before those that are done are forgotten."""
@@ -59,6 +63,10 @@ class Loop(asyncio.SelectorEventLoop):
             raise RuntimeError(
                 "an event loop already runs on this thread; a request cannot be served within it"
             )
+        if self.is_closed() or self.is_running():
+            coroutine.close()
+            what = "was shut down" if self.is_closed() else "is in use on another thread"
+            raise RuntimeError(f"the app's event loop {what}")
         context = contextvars.copy_context()
         context.run(_in_request.set, True)
         try:
@@ -99,11 +107,15 @@ class Loop(asyncio.SelectorEventLoop):
             self._spawned_max = max(SPAWNED_COUNT, 2 * len(self._spawned))
 
     def _clean_up(self) -> None:
-        left = {task for task in self._spawned if not task.done()}
+        # First what needs no waiting: calls that are ready, generators that close, tasks that
+        # have only to see that their work is done.
+        for _ in range(TURNS_MAX):
+            self._turn()
+            left = {task for task in self._spawned if not task.done()}
+            if not left and not self._ready:  # type: ignore[attr-defined]
+                break
         self._spawned.clear()
         if not left:
-            # What is ready are calls of the finished request, such as a generator's end.
-            self._turn()
             return
         named = ", ".join(sorted(_name(task) for task in left)[:LEFTOVERS_LOGGED_MAX])
         log.warning(
@@ -178,34 +190,52 @@ def _name(task: asyncio.Task[Any]) -> str:
     return getattr(coroutine, "__qualname__", None) or repr(coroutine)
 
 
+class Slot:
+    """The loop of one thread, and how many apps need it."""
+
+    def __init__(self) -> None:
+        self.loop: Loop | None = None
+        self.users = 0
+
+    def get(self) -> Loop:
+        """The loop; made at the first call."""
+        if self.loop is None or self.loop.is_closed():
+            self.loop = Loop()
+        return self.loop
+
+    def release(self) -> None:
+        """One app less, on any thread; the last one closes the loop."""
+        self.users = max(0, self.users - 1)
+        if not self.users and self.loop is not None:
+            loop, self.loop = self.loop, None
+            if not loop.is_closed():
+                loop.finish()
+
+
 class _Threads(threading.local):
-    loop: Loop | None = None
-    users: int = 0
+    def __init__(self) -> None:
+        self.slot = Slot()
 
 
 _threads = _Threads()
 
 
-def of_thread() -> Loop:
-    """This thread's loop; made at the first call."""
-    loop = _threads.loop
-    if loop is None or loop.is_closed():
-        loop = _threads.loop = Loop()
-    return loop
+def acquire() -> Slot:
+    """This thread's slot, for one app more; the app will release it."""
+    _threads.slot.users += 1
+    return _threads.slot
 
 
-def acquire() -> None:
-    """One more app on this thread; it will say ``release`` on the same thread."""
-    _threads.users += 1
-
-
-def release() -> None:
-    """One app less on this thread; the last one closes the loop."""
-    loop = _threads.loop
-    _threads.users = max(0, _threads.users - 1)
-    if loop is not None and not _threads.users and not loop.is_closed():
-        _threads.loop = None
+def _at_exit() -> None:
+    """Ends what an app without its ``shutdown`` left: Python waits for worker threads at exit, and
+    anyio's wait for their task."""
+    loop = _threads.slot.loop
+    if loop is not None and not loop.is_closed() and not loop.is_running():
         loop.finish()
+
+
+# `atexit` is too late: it comes after the wait for threads.
+getattr(threading, "_register_atexit", atexit.register)(_at_exit)
 
 
 def run(coroutine: Awaitable[Any]) -> Any:
@@ -216,7 +246,7 @@ def run(coroutine: Awaitable[Any]) -> Any:
     """
     if not asyncio.iscoroutine(coroutine):
         coroutine = _await(coroutine)
-    return of_thread().drive(coroutine)
+    return _threads.slot.get().drive(coroutine)
 
 
 async def _await(awaitable: Awaitable[Any]) -> Any:

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import CodeType, ModuleType
 
 from affiant._hosting import declared
-from affiant._hosting.errors import LoadError
+from affiant._hosting.errors import AppLoadError
 
 MODULES_COUNT_MAX = 2_000
 MODULES_BYTES_MAX = 32 << 20
@@ -46,13 +46,13 @@ class Root:
 
     def __init__(self, directory: str | None, modules: Mapping[str, str] | None) -> None:
         if (directory is None) == (modules is None):
-            raise LoadError("an app is either a directory or a set of modules")
+            raise AppLoadError("an app is either a directory or a set of modules")
         self.directory = None if directory is None else os.path.realpath(directory)
         self.modules = None if modules is None else {slashed(n): s for n, s in modules.items()}
         self.prefixes = [""]
         self.finder: MemoryFinder | None = None
         if self.directory is not None and not os.path.isdir(self.directory):
-            raise LoadError(f"{directory} is no directory")
+            raise AppLoadError(f"{directory} is no directory")
 
     def has(self, name: str) -> bool:
         """Whether the module of this name is there."""
@@ -68,7 +68,7 @@ class Root:
         """A module's text.
 
         Raises:
-            LoadError: it cannot be read or decoded.
+            AppLoadError: it cannot be read or decoded.
         """
         if self.modules is not None:
             return self.modules[name]
@@ -76,7 +76,7 @@ class Root:
             with open(self.file(name), "rb") as file:
                 return importlib.util.decode_source(file.read(MODULES_BYTES_MAX + 1))
         except (OSError, SyntaxError, UnicodeDecodeError) as error:
-            raise LoadError(f"{self.file(name)} cannot be read: {error}") from error
+            raise AppLoadError(f"{self.file(name)} cannot be read: {error}") from error
 
     def name_of(self, file: str | None) -> str | None:
         """The name of the app's module in this file; None if it is none of the app's."""
@@ -96,13 +96,13 @@ class Root:
         """The names of every module there is, ascending.
 
         Raises:
-            LoadError: there are too many, or they lie too deep.
+            AppLoadError: there are too many, or they lie too deep.
         """
         if self.modules is not None:
             return sorted(self.modules)
         names = sorted(self._walk())
         if len(names) > MODULES_COUNT_MAX:
-            raise LoadError(
+            raise AppLoadError(
                 f"{self.directory} holds more than {MODULES_COUNT_MAX} Python files; name the "
                 "app's own directory, without its environment and data"
             )
@@ -135,7 +135,7 @@ class Root:
         """The name to import a module by. Adds its prefix to where imports look.
 
         Raises:
-            LoadError: the path makes no name.
+            AppLoadError: the path makes no name.
         """
         folder, file = posixpath.split(name)
         parts = [] if file == "__init__.py" else [file.removesuffix(".py")]
@@ -144,7 +144,7 @@ class Root:
             parts.insert(0, part)
         prefix = folder.rstrip("/")
         if not parts or any(not part or "." in part for part in parts):
-            raise LoadError(f"{name} cannot be imported: a dot in a name separates packages")
+            raise AppLoadError(f"{name} cannot be imported: a dot in a name separates packages")
         if prefix not in self.prefixes:
             self.prefixes.insert(0, prefix)
         return ".".join(parts)
@@ -172,6 +172,8 @@ class Root:
         left of modules that have changed since."""
         for package in reversed(packages):
             _to_front(package)
+        # The app that was loaded last is the one whose modules imports mean.
+        sys.meta_path[:] = [one for one in sys.meta_path if not isinstance(one, MemoryFinder)]
         if self.modules is not None:
             self.finder = MemoryFinder(self)
             _before_paths(self.finder)
@@ -195,7 +197,7 @@ class Root:
         """Imports the module of this name.
 
         Raises:
-            LoadError: another module has its import name.
+            AppLoadError: another module has its import name.
             BaseException: what the module raised.
         """
         dotted = self.import_name(name)
@@ -205,7 +207,7 @@ class Root:
         loaded = sys.modules.get(dotted)
         top = dotted.partition(".")[0]
         if top in sys.stdlib_module_names or top in ("ccf", "affiant"):
-            raise LoadError(
+            raise AppLoadError(
                 f"{name} cannot be imported as {dotted!r}: another module has this name; rename it"
             )
         if loaded is not None and not self.same(loaded, name):
@@ -243,14 +245,16 @@ class Root:
         """The text of these modules.
 
         Raises:
-            LoadError: together they are too large.
+            AppLoadError: together they are too large.
         """
         found, size = {}, 0
         for name in names:
             found[name] = self.source(name)
             size += len(found[name].encode("utf-8", "surrogatepass"))
             if size > MODULES_BYTES_MAX:
-                raise LoadError(f"the app's modules have more than {MODULES_BYTES_MAX >> 20} MiB")
+                raise AppLoadError(
+                    f"the app's modules have more than {MODULES_BYTES_MAX >> 20} MiB"
+                )
         return found
 
     def reached(self, names: Iterable[str]) -> list[str]:
@@ -263,7 +267,7 @@ class Root:
                 continue
             seen.add(name)
             if len(seen) > MODULES_COUNT_MAX:
-                raise LoadError(f"the app imports more than {MODULES_COUNT_MAX} own modules")
+                raise AppLoadError(f"the app imports more than {MODULES_COUNT_MAX} own modules")
             dotted = self.import_name(name)
             package = dotted if name.endswith("/__init__.py") else dotted.rpartition(".")[0]
             for wanted in _imports(self.source(name), package):

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
 from typing import Any
 
 ROOT = "/app"
 """Where the node serves an app; requests also come without it."""
-
-CALLER_FIELDS = ("policy", "id", "data", "cert", "key_id", "jwt", "cose")
 
 
 def root_of(path: str) -> str:
@@ -20,11 +17,7 @@ def root_of(path: str) -> str:
 def caller_of(request: Any) -> dict[str, Any] | None:
     """Who calls, as a plain dict with the names of the request's ``caller``; None if nobody."""
     caller = request.caller
-    if caller is None or type(caller) is dict:
-        return caller
-    if hasattr(caller, "keys"):
-        return {key: caller[key] for key in caller.keys()}
-    return {name: getattr(caller, name) for name in CALLER_FIELDS if hasattr(caller, name)}
+    return caller.to_dict() if hasattr(caller, "to_dict") else caller
 
 
 @functools.lru_cache(maxsize=64)
@@ -34,8 +27,3 @@ def server_of(host: str) -> tuple[str, str]:
     if colon and port.isascii() and port.isdigit() and (not name.count(":") or name[-1:] == "]"):
         return name or "localhost", port
     return host or "localhost", "443"
-
-
-def header(items: Iterable[tuple[str, str]], wanted: str) -> str | None:
-    """The first value of a header, its name given in lower case."""
-    return next((value for name, value in items if name.lower() == wanted), None)

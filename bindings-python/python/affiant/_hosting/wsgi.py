@@ -183,7 +183,7 @@ class WsgiHandler:
             if not variable:
                 continue
             if variable in environ:
-                separator = "; " if variable == "HTTP_COOKIE" else ","
+                separator = "; " if variable == "HTTP_COOKIE" else ", "
                 value = f"{environ[variable]}{separator}{value}"
             environ[variable] = value
         environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE", "")
