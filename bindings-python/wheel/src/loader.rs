@@ -7,6 +7,7 @@ use std::sync::Arc;
 use affiant::AppBundle;
 use affiant_cli::{AppLoader, Failure, LoadedApp, Manner, exit, python};
 use affiant_python::{App, AppSource, LoadOptions, PyFrontend};
+use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 
 /// Loads Python apps into this process.
@@ -67,9 +68,20 @@ impl AppLoader for PythonHere {
 
     fn bundle(&self, arguments: &[OsString]) -> Result<u8, Failure> {
         let code = Python::attach(|py| {
-            let command = py.import("affiant._bundle.command")?;
-            command.call_method1("main", (arguments.to_vec(),))?.extract::<u8>()
+            let run = || {
+                let command = py.import("affiant._bundle.command")?;
+                command.call_method1("main", (arguments.to_vec(),))?.extract::<u8>()
+            };
+            run().or_else(|error| exit_code(py, &error).ok_or(error))
         });
         code.map_err(|error| Failure::new(exit::FAILURE, format!("bundle: {error}")))
     }
+}
+
+/// The code of a `SystemExit`, with which Python's commands end at wrong usage.
+fn exit_code(py: Python<'_>, error: &PyErr) -> Option<u8> {
+    if !error.is_instance_of::<PySystemExit>(py) {
+        return None;
+    }
+    error.value(py).getattr("code").ok()?.extract().ok()
 }

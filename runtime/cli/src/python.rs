@@ -13,6 +13,9 @@ use serde_json::Value as Json;
 const PROJECT_BYTES_MAX: u64 = 1 << 20;
 /// Directory entries looked at to find an app's files.
 const ENTRIES_COUNT_MAX: usize = 20_000;
+/// Stands in every member's header of a tar archive, and so at the start of the file.
+const TAR_MARK: &[u8] = b"ustar";
+const TAR_MARK_OFFSET: usize = 257;
 /// What the names of all properties start with that belong to Python.
 const MARK: &str = "\"py_";
 
@@ -29,13 +32,14 @@ pub fn entry(app: &Path) -> (PathBuf, Option<&str>) {
 
 /// Whether `app` is a Python app: `X.py`, `X.py:attribute`; a directory whose `pyproject.toml` has a
 /// table `[tool.affiant]`, one with `app.py` and no `app.json`, one whose `app.json` or `bundle.json`
-/// names Python modules; a `bundle.json` or a proposal that does; an archive `X.tar`.
+/// names Python modules; a `bundle.json` or a proposal that does; an archive as `affiant bundle`
+/// writes it.
 #[must_use]
 pub fn is_app(app: &Path) -> bool {
     let (path, _) = entry(app);
     if !path.is_dir() {
-        let is = |kind: &str| path.extension().is_some_and(|extension| extension == kind);
-        return is("py") || is("tar") || serves_python(&path);
+        let source = path.extension().is_some_and(|extension| extension == "py");
+        return source || is_archive(&path) || serves_python(&path);
     }
     if read(&path.join("pyproject.toml"), PROJECT_BYTES_MAX).is_some_and(|text| has_table(&text)) {
         return true;
@@ -107,6 +111,13 @@ fn is_foreign(directory: &Path) -> bool {
         || directory.join("sandbox_common").exists()
 }
 
+/// Whether a file is a tar archive, whatever its name.
+fn is_archive(path: &Path) -> bool {
+    let mut head = [0; TAR_MARK_OFFSET + TAR_MARK.len()];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && head.ends_with(TAR_MARK)
+}
+
 /// Whether the text of a `pyproject.toml` has the table, however its header is spaced and quoted.
 fn has_table(text: &str) -> bool {
     text.lines().any(|line| {
@@ -162,7 +173,7 @@ mod tests {
             ("app.py", true),
             ("app.py:api", true),
             ("deep/app.py:factory.api", true),
-            ("bundle.tar", true),
+            ("none.tar", false),
             ("app.js", false),
             ("apply", false),
             ("odd:py/app", false),
@@ -202,6 +213,12 @@ mod tests {
         let root = directory(&[("a.json", &bundle), ("b", &proposal), ("c.json", &other)]);
         assert!(is_app(&root.path().join("a.json")) && is_app(&root.path().join("b")));
         assert!(!is_app(&root.path().join("c.json")));
+        let mut archive = vec![0; 512];
+        archive[TAR_MARK_OFFSET..TAR_MARK_OFFSET + 5].copy_from_slice(TAR_MARK);
+        for (length, wanted) in [(512, true), (TAR_MARK_OFFSET + 4, false)] {
+            fs::write(root.path().join("d.affiant"), &archive[..length]).unwrap();
+            assert_eq!(is_app(&root.path().join("d.affiant")), wanted);
+        }
         assert!(is_bundle(&AppBundle::from_json(&bundle, "x").unwrap()));
         assert!(!is_bundle(&AppBundle::from_json(&other, "x").unwrap()));
     }
@@ -225,6 +242,6 @@ mod tests {
             let wanted = ["app.py", "lib/store.py", "pyproject.toml"];
             assert_eq!(found, wanted.map(|name| root.path().join(name)));
         }
-        assert_eq!(files(Path::new("app.tar")), [Path::new("app.tar")]);
+        assert_eq!(files(Path::new("a.affiant")), [Path::new("a.affiant")]);
     }
 }

@@ -99,15 +99,17 @@ DIR is a Python app as `affiant sandbox --app` takes it. The bundle holds its mo
 the wheels of its packages, each by its hash: what members vote on, and what a node serves.
 
 Options, which follow DIR or precede it:
-  --output FILE.tar                 where to write it
-  --requirements requirements.txt   the packages that the app needs, with their versions
-  --python-version 3.11             the interpreter that the packages are for
-  --wheels DIR                      take the packages from this directory instead of the index
+  --output FILE          where to write it [default: NAME.affiant]
+  --requirements FILE    the packages that the app needs [default: its requirements.txt, else the
+                         dependencies of its pyproject.toml]
+  --python-version 3.11  the Python that the packages are for, which must be installed
+  --wheels DIR           take the packages from this directory, not from pip's index
+  --update               choose the packages anew, and write their lock anew
 
 It runs in Python: in the environment that is active ($VIRTUAL_ENV), else in the python3 of the path.
 
 Examples:
-  affiant bundle . --output app.tar
+  affiant bundle . --output app.affiant
   affiant bundle . --requirements requirements.txt --wheels wheels/
 
 Exit codes: 0 made, 1 it cannot be made, 2 wrong usage.";

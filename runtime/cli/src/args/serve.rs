@@ -15,7 +15,7 @@ the app, opens the service, applies proposals and prints requests to try. The ap
   a directory with app.json and src/      JavaScript, or Python (py_module, py_function)
   a directory with pyproject.toml         Python, if it has a table [tool.affiant]
   app.py, or app.py:ATTRIBUTE             Python: handlers, or a web app; a directory with app.py too
-  a bundle                                bundle.json, app.tar
+  a bundle                                bundle.json, app.affiant
   a proposal                              with set_js_app or set_python_app
 
 A Python app runs in an interpreter that has the package affiant (pip install affiant). Files lie where
