@@ -19,6 +19,7 @@ use crate::limits::{
 use crate::log_fail;
 use crate::metrics::{Metrics, RouteMetrics};
 use crate::router::{Actor, Origin, Router};
+use crate::workers;
 
 pub(crate) enum Handler {
     /// Front end, and position among its endpoints.
@@ -170,7 +171,7 @@ impl Application {
     }
 
     fn start_threads(&mut self) -> Result<(), String> {
-        for frontend in &self.frontends {
+        for (position, frontend) in self.frontends.iter().enumerate() {
             let language = frontend.language();
             let executors = match frontend.threads() {
                 Threads::Shared => None,
@@ -181,11 +182,15 @@ impl Application {
                     ));
                 }
                 Threads::Own(count) => {
+                    // The first request does not pay for the interpreter, nor is it given up for that.
+                    let (id, all, own) = (self.id, self.frontends.len(), frontend.clone());
+                    let prepare = move || workers::prepare(id, all, position, &*own);
                     let started = Executors::start(&Plan {
                         name: language.to_owned(),
                         threads: count.get(),
                         patience: frontend.give_up_after(),
                         detached: true,
+                        prepare: Some(Arc::new(prepare)),
                     });
                     Some(started.map_err(|error| {
                         format!("{language} application: its threads could not be started: {error}")

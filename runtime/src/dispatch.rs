@@ -40,7 +40,7 @@ use crate::odata;
 use crate::request::{Request, Response};
 use crate::respond::{Answer, Outcome, Waiting, retry_later};
 use crate::router::{Actor, Found};
-use crate::seat::Seat;
+use crate::seat::{Reply, Seat};
 use crate::workers;
 
 const RESPOND: HeaderName = HeaderName::from_static("x-affiant-respond");
@@ -100,6 +100,14 @@ pub(crate) enum Begun {
     Queued(oneshot::Receiver<Outcome>),
 }
 
+/// A request on its way to another thread.
+struct Queued {
+    application: Arc<Application>,
+    index: usize,
+    request: Request,
+    session: Arc<Session>,
+}
+
 /// When the answer may leave, by endpoint and request.
 #[derive(Clone, Copy)]
 struct Timing {
@@ -139,14 +147,43 @@ impl Host {
             }
             return Begun::Outcome(self.run(&application, index, request, session, started, None));
         }
-        let (host, session) = (self.clone(), session.clone());
-        let running = application.clone();
-        let work =
-            move |seat: &Seat| host.run(&running, index, request, &session, started, Some(seat));
-        match own.unwrap_or(&self.executors).serve(!entry.takes_time(), work) {
-            Ok(receiver) => Begun::Queued(receiver),
-            Err(refused) => Begun::Outcome(refused.outcome()),
+        let (reply, receiver) = oneshot::channel();
+        let queued =
+            Queued { application: application.clone(), index, request, session: session.clone() };
+        if own.is_some() && entry.endpoint.options.mode == Mode::Historical {
+            let host = self.clone();
+            let task = move || host.queue(host.load_past(queued), started, reply);
+            // A task that is refused drops the reply, which says that the host is busy.
+            self.executors.submit(Box::new(task));
+        } else {
+            self.queue(queued, started, reply);
         }
+        Begun::Queued(receiver)
+    }
+
+    /// Queues a request to its front end's own threads, or else to the host's executors.
+    fn queue(self: &Arc<Self>, queued: Queued, started: Instant, reply: Reply) {
+        let host = self.clone();
+        let application = queued.application.clone();
+        let entry = &application.entries[queued.index];
+        let executors = application.own_threads(entry).unwrap_or(&self.executors);
+        executors.serve(reply, !entry.takes_time(), move |seat| {
+            let Queued { application, index, request, session } = queued;
+            host.run(&application, index, request, &session, started, Some(seat))
+        });
+    }
+
+    /// Waits until the past that a request is about is loaded, so that its front end's threads find it
+    /// there. Nothing is loaded for those who may not ask.
+    fn load_past(&self, mut queued: Queued) -> Queued {
+        let entry = &queued.application.entries[queued.index];
+        let mut tx = self.node.committer().begin();
+        if self.identify(entry, &mut queued.request, &queued.session, &mut tx).is_ok() {
+            // What there is to say about it is said when the request runs.
+            drop(self.node.state_for(&queued.request));
+        }
+        queued.request.caller = None;
+        queued
     }
 
     /// Runs a request on this thread, whatever its pace; for callers in process.

@@ -10,7 +10,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use tokio::sync::oneshot;
 
 use crate::limits::{
     EXECUTOR_QUEUE_COUNT_MAX, EXECUTOR_STOP_MS_MAX, HELD_ANSWERS_COUNT_MAX, STUCK_LOOK_MS,
@@ -98,6 +97,8 @@ pub(crate) struct Plan {
     pub(crate) patience: Option<Duration>,
     /// Whether whoever drops the executor waits for its threads.
     pub(crate) detached: bool,
+    /// What each thread does before it takes jobs.
+    pub(crate) prepare: Option<Arc<dyn Fn() + Send + Sync>>,
 }
 
 /// The executor threads of one host, or of one front end.
@@ -122,7 +123,13 @@ impl Executors {
         let executors = Self { shared, threads: Mutex::default(), detached: plan.detached };
         for index in 0..plan.threads {
             let name = format!("{}-{index}", plan.name);
-            executors.spawn(name, move |shared| work(shared, index))?;
+            let prepare = plan.prepare.clone();
+            executors.spawn(name, move |shared| {
+                if let Some(prepare) = prepare {
+                    catch_unwind(AssertUnwindSafe(|| prepare())).ok();
+                }
+                work(shared, index);
+            })?;
         }
         if plan.patience.is_some() {
             let shared = executors.shared.clone();
@@ -161,25 +168,27 @@ impl Executors {
         self.push(Job::Task(task)).is_ok()
     }
 
-    /// Queues a request; gives where its answer will come. `quick`: answers that are ready may wait
-    /// for it.
+    /// Queues a request, or refuses it by way of `reply`. `quick`: answers that are ready may wait for
+    /// it.
     pub(crate) fn serve(
         &self,
+        reply: Reply,
         quick: bool,
         work: impl FnOnce(&Seat) -> Outcome + Send + 'static,
-    ) -> Result<oneshot::Receiver<Outcome>, Refused> {
-        let (reply, receiver) = oneshot::channel();
-        self.push(Job::Request { work: Box::new(work), reply, quick })?;
-        Ok(receiver)
+    ) {
+        let job = Job::Request { work: Box::new(work), reply, quick };
+        if let Err((refused, job)) = self.push(job) {
+            refuse(job, refused);
+        }
     }
 
-    fn push(&self, job: Job) -> Result<(), Refused> {
+    fn push(&self, job: Job) -> Result<(), (Refused, Job)> {
         let mut queue = self.shared.queue.lock();
         if queue.stage != Stage::Open || queue.jobs.len() >= EXECUTOR_QUEUE_COUNT_MAX {
-            return Err(Refused::Busy);
+            return Err((Refused::Busy, job));
         }
         if self.shared.is_stuck() {
-            return Err(Refused::Stuck);
+            return Err((Refused::Stuck, job));
         }
         queue.jobs.push_back(job);
         // A thread that works looks at the queue before it sleeps.
@@ -267,6 +276,13 @@ impl Drop for Executors {
         } else {
             self.stop();
         }
+    }
+}
+
+fn refuse(job: Job, refused: Refused) {
+    if let Job::Request { reply, .. } = job {
+        // The client may be gone.
+        reply.send(refused.outcome()).ok();
     }
 }
 
@@ -365,9 +381,7 @@ fn watch(shared: &Shared) {
             let refused = core::mem::take(&mut queue.jobs);
             drop(queue);
             for job in refused {
-                if let Job::Request { reply, .. } = job {
-                    reply.send(Refused::Stuck.outcome()).ok();
-                }
+                refuse(job, Refused::Stuck);
             }
             queue = shared.queue.lock();
         }
@@ -380,11 +394,26 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+    use tokio::sync::oneshot;
+
     use crate::request::Response;
 
+    fn plan(threads: usize, patience: Option<Duration>, detached: bool) -> Plan {
+        Plan { name: "test".to_owned(), threads, patience, detached, prepare: None }
+    }
+
     fn start(threads: usize, patience: Option<Duration>) -> Executors {
-        Executors::start(&Plan { name: "test".to_owned(), threads, patience, detached: false })
-            .unwrap()
+        Executors::start(&plan(threads, patience, false)).unwrap()
+    }
+
+    fn serve(
+        executors: &Executors,
+        quick: bool,
+        work: impl FnOnce(&Seat) -> Outcome + Send + 'static,
+    ) -> oneshot::Receiver<Outcome> {
+        let (reply, receiver) = oneshot::channel();
+        executors.serve(reply, quick, work);
+        receiver
     }
 
     /// Keeps a thread until the sender is used or dropped.
@@ -429,7 +458,8 @@ mod tests {
             })));
         }
         assert!(!executors.submit(Box::new(|| {})), "the queue is full");
-        assert_eq!(executors.serve(true, |_| answer(200)).err(), Some(Refused::Busy));
+        let refused = serve(&executors, true, |_| answer(200)).blocking_recv().unwrap();
+        assert_eq!(status(&refused), 503);
         assert_eq!(executors.depth(), EXECUTOR_QUEUE_COUNT_MAX);
         let (last, is_last) = mpsc::channel();
         release.send(()).unwrap();
@@ -449,9 +479,9 @@ mod tests {
     fn a_request_that_panics_is_answered_and_keeps_the_thread() {
         for patience in [None, Some(Duration::from_secs(3_600))] {
             let executors = start(1, patience);
-            let lost = executors.serve(true, |_| panic!("on purpose")).unwrap();
+            let lost = serve(&executors, true, |_| panic!("on purpose"));
             assert!(lost.blocking_recv().is_err(), "its client hears that nothing came of it");
-            let served = executors.serve(true, |_| answer(201)).unwrap();
+            let served = serve(&executors, true, |_| answer(201));
             assert_eq!(status(&served.blocking_recv().unwrap()), 201);
         }
     }
@@ -463,8 +493,7 @@ mod tests {
             std::thread::yield_now();
         }
         let release = occupy(&executors);
-        let answers: Vec<_> =
-            (0..500).map(|_| executors.serve(true, |_| answer(204)).unwrap()).collect();
+        let answers: Vec<_> = (0..500).map(|_| serve(&executors, true, |_| answer(204))).collect();
         drop(release);
         for receiver in answers {
             assert_eq!(status(&receiver.blocking_recv().unwrap()), 204);
@@ -476,27 +505,24 @@ mod tests {
     fn answers_leave_together_but_never_wait_for_a_handler_that_takes_time() {
         let executors = start(1, Some(Duration::from_secs(3_600)));
         let release = occupy(&executors);
-        let first = executors.serve(true, |_| answer(201)).unwrap();
-        let second = executors.serve(true, |seat| answer(200 + seat.held() as u16)).unwrap();
-        let third = executors
-            .serve(false, move |seat| {
-                // Neither of the two waits for this one.
-                let both = (first.blocking_recv().unwrap(), second.blocking_recv().unwrap());
-                assert_eq!((status(&both.0), status(&both.1)), (201, 201));
-                answer(210 + seat.held() as u16)
-            })
-            .unwrap();
+        let first = serve(&executors, true, |_| answer(201));
+        let second = serve(&executors, true, |seat| answer(200 + seat.held() as u16));
+        let third = serve(&executors, false, move |seat| {
+            // Neither of the two waits for this one.
+            let both = (first.blocking_recv().unwrap(), second.blocking_recv().unwrap());
+            assert_eq!((status(&both.0), status(&both.1)), (201, 201));
+            answer(210 + seat.held() as u16)
+        });
         drop(release);
         assert_eq!(status(&third.blocking_recv().unwrap()), 210);
     }
 
     #[test]
     fn what_is_dropped_ends_by_itself_after_what_is_queued() {
-        let plan = Plan { name: "own".to_owned(), threads: 2, patience: None, detached: true };
-        let executors = Executors::start(&plan).unwrap();
+        let executors = Executors::start(&plan(2, None, true)).unwrap();
         let shared = executors.shared.clone();
         let releases = [occupy(&executors), occupy(&executors)];
-        let queued = executors.serve(true, |_| answer(200)).unwrap();
+        let queued = serve(&executors, true, |_| answer(200));
         // Does not wait, although both threads are occupied.
         drop(executors);
         assert_eq!(shared.queue.lock().alive, 2);

@@ -189,6 +189,7 @@ impl RuntimeBuilder {
             threads: self.executor_threads.max(1),
             patience: None,
             detached: false,
+            prepare: None,
         };
         let executors = Executors::start(&plan).map_err(|error| RuntimeError::Host {
             reason: format!("executor threads could not be started: {error}"),

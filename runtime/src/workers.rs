@@ -6,8 +6,9 @@
 use std::cell::RefCell;
 
 use crate::application::Application;
-use crate::frontend::{AppError, FrontendWorker};
+use crate::frontend::{AppError, Frontend, FrontendWorker};
 use crate::limits::THREAD_APPLICATIONS_MAX;
+use crate::log_fail;
 
 struct OfApplication {
     id: u64,
@@ -24,7 +25,8 @@ pub(crate) fn with<R>(
     frontend: usize,
     work: impl FnOnce(&mut dyn FrontendWorker) -> R,
 ) -> Result<R, AppError> {
-    let kept = WORKERS.with_borrow_mut(|all| slot(all, application, frontend)?.take());
+    let (id, count) = (application.id, application.frontends.len());
+    let kept = WORKERS.with_borrow_mut(|all| slot(all, id, count, frontend)?.take());
     let mut worker = match kept {
         Some(worker) => worker,
         None => match application.frontends.get(frontend) {
@@ -34,26 +36,44 @@ pub(crate) fn with<R>(
     };
     let result = work(&mut *worker);
     WORKERS.with_borrow_mut(|all| {
-        if let Some(slot) = slot(all, application, frontend) {
+        if let Some(slot) = slot(all, id, count, frontend) {
             *slot = Some(worker);
         }
     });
     Ok(result)
 }
 
-fn slot<'a>(
-    all: &'a mut Vec<OfApplication>,
-    application: &Application,
+/// Makes this thread's worker of a front end ahead of its first request, which tries again if that
+/// fails. `id` is the application's, `count` the number of its front ends, of which `frontend` is the
+/// one at `position`.
+pub(crate) fn prepare(id: u64, count: usize, position: usize, frontend: &dyn Frontend) {
+    match frontend.worker() {
+        Ok(worker) => WORKERS.with_borrow_mut(|all| {
+            if let Some(slot) = slot(all, id, count, position) {
+                *slot = Some(worker);
+            }
+        }),
+        Err(error) => {
+            let language = frontend.language();
+            log_fail!("app", "an interpreter of the {language} application is not ready: {error}");
+        }
+    }
+}
+
+fn slot(
+    all: &mut Vec<OfApplication>,
+    id: u64,
+    count: usize,
     frontend: usize,
-) -> Option<&'a mut Option<Box<dyn FrontendWorker>>> {
-    let position = match all.iter().position(|known| known.id == application.id) {
+) -> Option<&mut Option<Box<dyn FrontendWorker>>> {
+    let position = match all.iter().position(|known| known.id == id) {
         Some(position) => position,
         None => {
             if all.len() >= THREAD_APPLICATIONS_MAX {
                 all.remove(0);
             }
-            let workers = application.frontends.iter().map(|_| None).collect();
-            all.push(OfApplication { id: application.id, workers });
+            let workers = (0..count).map(|_| None).collect();
+            all.push(OfApplication { id, workers });
             all.len() - 1
         }
     };

@@ -147,6 +147,11 @@ fn handlers_run_on_their_front_ends_own_threads_only() {
         }
     };
     assert_eq!(past.text(), "slow-0");
+    for (header, code) in [("", "TransactionInvalid"), ("2.9999", "TransactionPendingOrUnknown")] {
+        let headers = [("x-ms-ccf-transaction-id", header)];
+        let answer = client.request("GET", "/app/past", &headers, b"");
+        assert_eq!((answer.status, answer.code().as_str()), (404, code));
+    }
     // Endpoints in Rust are not concerned, nor are callers in process.
     assert_eq!(client.get("/app/plain").text(), "hello");
     let here = runtime.call("GET", "/app/where", "", Peer::Anonymous).unwrap();
@@ -186,6 +191,10 @@ fn what_is_queued_waits_for_its_turn_and_holds_up_nobody_else() {
 fn two_threads_serve_two_requests_at_a_time() {
     let (frontend, shared, has_entered, let_go) = slow(2, None);
     let runtime = start(frontend);
+    // Interpreters are made before the first request.
+    while shared.workers.load(Ordering::SeqCst) < 2 {
+        std::thread::yield_now();
+    }
     let mut clients = [Client::new(&runtime), Client::new(&runtime)];
     for client in &mut clients {
         send(client, "POST", "/app/stuck");
@@ -218,7 +227,7 @@ fn a_handler_that_does_not_end_is_given_up_and_nothing_of_it_is_kept() {
     assert_eq!(failed.txid(), None);
     // Who waits for the thread is refused, and so is who comes now.
     let mut other = Client::new(&runtime);
-    for refused in [second.read(false).unwrap(), other.get("/app/where")] {
+    for refused in [second.read(false).unwrap(), other.get("/app/where"), other.get("/app/past")] {
         assert_eq!((refused.status, refused.header("retry-after")), (503, Some("3")));
         assert!(refused.message().contains("blocks this application"), "{}", refused.text());
     }
