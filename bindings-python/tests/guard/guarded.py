@@ -16,7 +16,7 @@ _SECONDS = 120
 
 _DRIVER = """
 import json, site, sys
-sources, directory, library, table = json.loads(sys.argv[1])
+sources, directory, library, table, environment = json.loads(sys.argv[1])
 sys.path.insert(0, sources)
 # The package without its native part, which the guard does not need.
 bare = sys.modules["affiant"] = type(sys)("affiant")
@@ -27,7 +27,8 @@ policy = _guard.Policy.parse(table, place)
 sys.path[:0] = [directory, library]
 refused = None
 try:
-    _guard.install(policy, roots=[*site.getsitepackages(), library], place=place, app=directory)
+    roots = [*(site.getsitepackages() if environment else []), library]
+    _guard.install(policy, roots=roots, place=place, app=directory)
     import app
 except PermissionError as error:
     refused = error
@@ -73,7 +74,8 @@ def run(
 
     `files` are put beside it, `library` into a directory of installed libraries. "DIRECTORY" and
     "LIBRARY" in the source are replaced by the two. With `beside` the guard runs from a copy that has
-    these files beside it, as in an environment where Affiant is installed.
+    these files beside it, as in an environment where Affiant is installed, and the environment's own
+    packages are not the app's.
     """
     with tempfile.TemporaryDirectory() as temporary:
         root = pathlib.Path(temporary).resolve()
@@ -96,7 +98,7 @@ def run(
                 path = root / "site" / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(text)
-        task = json.dumps([sources, str(directory), str(installed), policy or {}])
+        task = json.dumps([sources, str(directory), str(installed), policy or {}, beside is None])
         done = subprocess.run(
             [sys.executable, "-I", "-c", _DRIVER, task],
             capture_output=True,

@@ -150,4 +150,6 @@ def test_packages_beside_affiant_are_not_the_apps_unless_they_are_given() -> Non
     for name in ("neighbour", "pack"):
         text = run(f"import {name}", beside=beside).refusal
         assert "from its installed requirements" in text and f"import '{name}'" in text
+    text = run("import pytest", beside=beside).refusal
+    assert "import 'pytest' from" in text and "from its installed requirements" in text
     assert "No module named 'nowhere'" in run("import nowhere", beside=beside).err

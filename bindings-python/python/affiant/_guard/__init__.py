@@ -24,7 +24,7 @@ _installed: list[str] = []
 
 
 def _standard() -> tuple[str, ...]:
-    """The directories of the standard library, resolved."""
+    """The directories of the standard library, as written and as resolved."""
     found = [
         sysconfig.get_path("stdlib"),
         sysconfig.get_path("platstdlib"),
@@ -85,24 +85,24 @@ def install(
     home = os.path.dirname(os.path.dirname(own.rstrip("/")))
     standard = _standard()
     affiant = [os.path.join(home, name) for name in ("affiant", "ccf", "_affiant_ccf.py")]
-    libraries = _both([*standard, sysconfig.get_path("stdlib"), *roots, *affiant])
+    trusted = _both([*roots, *affiant])
     for root in roots:
         if paths.resolve(root) not in (paths.resolve(home), *standard):
             imports.check_names(imports.top_names(root), root, frozenset())
     if app is not None:
         imports.check_names(imports.top_names(app), app)
         app = paths.resolve(app)
-    places = Places(libraries, paths.resolve(home), app, own, place)
+    places = Places(trusted, standard, paths.resolve(home), app, own, place)
     # Without a directory for temporary files the message would be of four directories, not of the policy.
     tempfile.tempdir = tempfile.gettempdir()
     sys.dont_write_bytecode = True
     tracing = sys.gettrace() is not None or sys.getprofile() is not None
     private = _private_audit()
-    finder = imports.finder(policy, places, standard)
+    finder = imports.finder(policy, places)
     given: set[int] = set()
     judges = private.judges(policy, places, finder, given, tracing)
     replaced.replace(policy, place, own, given, audit.refusal)
     sys.meta_path.insert(0, finder)
-    builtins.__import__ = imports.guarded_import(policy, places, standard)
+    builtins.__import__ = imports.guarded_import(policy, places)
     _installed.append(place)
     private.add(judges)

@@ -162,9 +162,9 @@ def _quote(text: str) -> str:
 def _file_judges(policy: Policy, places: Places, given: set[int]) -> list[tuple[str, Judge]]:
     """The judges of everything that takes a path."""
     write = tuple(paths.resolve(path) for path in policy.write) + ("/dev/null",)
-    libraries = places.libraries
+    roots, standard = places.roots, places.standard
     probes = (*PROBES, *(paths.resolve(path) for path in PROBES))
-    read = (*(paths.resolve(path) for path in policy.read), *write, *libraries, *probes)
+    read = (*(paths.resolve(path) for path in policy.read), *write, *probes)
     app, home, place = places.app, places.home, places.policy
     sqlite = "sqlite3" in policy.modules
     descriptors = bool(policy.read or policy.write or policy.network or policy.subprocess)
@@ -180,6 +180,8 @@ def _file_judges(policy: Policy, places: Places, given: set[int]) -> list[tuple[
             return None
         path = paths.resolve(text)
         if paths.inside(path, write if writing else read):
+            return None
+        if not writing and paths.of_library(path, roots, standard):
             return None
         if not writing and app is not None and paths.inside(path, (app,)):
             name = path.rpartition("/")[2]
@@ -312,7 +314,7 @@ def _pick(table: dict[str, str], event: str) -> str:
 
 def _import_judge(finder: Any, places: Places) -> Judge:
     """The judge of imports: native code by its path, and `finder` stays first."""
-    libraries, place = places.libraries, places.policy
+    roots, standard, place = places.roots, places.standard, places.policy
 
     def judge_import(_event: str, args: tuple) -> str | None:
         name, path = args[0], args[1]
@@ -320,7 +322,7 @@ def _import_judge(finder: Any, places: Places) -> Judge:
             return refusal(f"load {name!r} a second time", place)
         if path is not None:
             text = paths.plain_text(path)
-            if text is None or not paths.inside(paths.resolve(text), libraries):
+            if text is None or not paths.of_library(paths.resolve(text), roots, standard):
                 return refusal(f"load native code from {text!r}", place)
         chain = sys.meta_path
         if type(chain) is not list:

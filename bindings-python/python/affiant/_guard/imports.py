@@ -69,14 +69,13 @@ def top_names(directory: str) -> list[str]:
 class _Rules:
     """The rules of imports, for one policy."""
 
-    def __init__(self, policy: Policy, places: Places, standard: tuple[str, ...]) -> None:
-        """Keep what the rules need; `standard` are the directories of the standard library."""
+    def __init__(self, policy: Policy, places: Places) -> None:
+        """Keep what the rules need."""
         self.allowed = names.ALLOWED | frozenset(name.split(".")[0] for name in policy.modules)
         self.named = frozenset(policy.modules)
         self.places = places
         self.trusted = places.trusted
-        self.standard = standard
-        self.code = (*places.libraries, *((places.app,) if places.app else ()))
+        self.standard = places.standard
 
     def asked_by_app(self) -> bool:
         """Whether the app's own code asks."""
@@ -87,7 +86,16 @@ class _Rules:
         real = paths.resolve(entry)
         if real == self.places.home and name.partition(".")[0] in names.AFFIANT:
             return True
-        return paths.inside(real, self.code)
+        return self.holds_code(real)
+
+    def of_library(self, real: str) -> bool:
+        """Whether a resolved path is of a library, or of Python itself."""
+        return paths.of_library(real, self.places.roots, self.standard)
+
+    def holds_code(self, real: str) -> bool:
+        """Whether code may come from a resolved path."""
+        app = self.places.app
+        return self.of_library(real) or app is not None and paths.inside(real, (app,))
 
     def standard_refusal(self, name: str) -> str | None:
         """Why the app may not import the standard module `name`; None if it may."""
@@ -140,18 +148,18 @@ class _Rules:
         """Refuse the module `name` if the file or directory `path` is not a place for it."""
         real = paths.resolve(path)
         if standard:
-            if not paths.inside(real, self.standard):
+            if not paths.of_library(real, (), self.standard):
                 raise PermissionError(
                     f"the app may not import {name!r} from {path!r}: the name belongs to Python; "
                     "rename the module"
                 )
             return
-        if not paths.inside(real, self.code):
+        if not self.holds_code(real):
             raise PermissionError(
                 f"the app may not import {name!r} from {path!r}: modules come from the app's own "
                 "directory and from its installed requirements; put the module into one of them"
             )
-        trusted = paths.inside(real, self.places.libraries)
+        trusted = self.of_library(real)
         if name.partition(".")[0] in names.RESERVED and not trusted:
             raise PermissionError(
                 f"the app may not import {name!r} from {path!r}: the name belongs to Affiant; "
@@ -173,10 +181,10 @@ def _exists(path: str) -> bool:
     return True
 
 
-def _outside(name: str, entries: list[str], code: tuple[str, ...]) -> str | None:
+def _outside(name: str, entries: list[str], rules: _Rules) -> str | None:
     """A file outside the places of code that `import name` would have found; None if there is none."""
     for entry in entries:
-        if not paths.inside(paths.resolve(entry), code):
+        if not rules.holds_code(paths.resolve(entry)):
             for suffix in _SUFFIXES:
                 path = f"{entry or '.'}/{name}{suffix}"
                 if _exists(path):
@@ -197,15 +205,15 @@ def _find(rules: _Rules, fullname: str, path: Any, target: Any) -> Any:
         allowed = [*rules.standard, *allowed]
     spec = machinery.PathFinder.find_spec(fullname, allowed, target)
     if spec is None:
-        stray = _outside(fullname.rpartition(".")[2], entries, rules.code)
+        stray = _outside(fullname.rpartition(".")[2], entries, rules)
         if stray is not None:
             rules.judge_path(fullname, stray, standard, object)
     return spec
 
 
-def finder(policy: Policy, places: Places, standard: tuple[str, ...]) -> Any:
+def finder(policy: Policy, places: Places) -> Any:
     """The finder to stand first in `sys.meta_path`."""
-    rules = _Rules(policy, places, standard)
+    rules = _Rules(policy, places)
 
     def judge_name(fullname: str) -> None:
         top = fullname.partition(".")[0]
@@ -260,9 +268,9 @@ def finder(policy: Policy, places: Places, standard: tuple[str, ...]) -> Any:
     return Finder()
 
 
-def guarded_import(policy: Policy, places: Places, standard: tuple[str, ...]) -> Callable:
+def guarded_import(policy: Policy, places: Places) -> Callable:
     """`builtins.__import__`, which also refuses modules that a library has loaded already."""
-    rules = _Rules(policy, places, standard)
+    rules = _Rules(policy, places)
     real = builtins.__import__
     allowed, trusted = rules.allowed, rules.trusted
 

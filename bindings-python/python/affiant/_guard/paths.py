@@ -67,6 +67,22 @@ def resolve(
     return "/" + "/".join(done)
 
 
+def of_library(path: str, roots: tuple[str, ...], standard: tuple[str, ...]) -> bool:
+    """Whether the resolved `path` is below a directory of libraries, or of the standard library.
+
+    Environments keep installed packages below the standard library: these are not part of it.
+    """
+    if inside(path, roots):
+        return True
+    for directory in standard:
+        if path == directory:
+            return True
+        if path.startswith(directory + "/"):
+            first = path[len(directory) + 1 :].partition("/")[0]
+            return first != "site-packages" and first != "dist-packages"
+    return False
+
+
 def inside(path: str, directories: tuple[str, ...]) -> bool:
     """Whether the resolved `path` is one of `directories` or below one, by whole components."""
     for directory in directories:

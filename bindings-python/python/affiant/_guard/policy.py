@@ -140,16 +140,18 @@ def _kind(value: Any) -> str:
 class Places:
     """Where code and data may come from.
 
-    libraries: directories of Python itself, of Affiant and of the app's libraries, as written and as
-        resolved.
+    roots: directories of Affiant and of the app's libraries, as written and as resolved.
+    standard: directories of the standard library, as written and as resolved; what is installed below
+        them is not theirs.
     home: the resolved directory that Affiant itself is installed in, whose other packages are not the
-        app's unless it is among the libraries.
+        app's unless it is among the roots.
     app: the resolved directory of the app's sources, if they are files.
     own: the directory of the guard, with a slash at its end.
     policy: the file the policy is in, for messages.
     """
 
-    libraries: tuple[str, ...]
+    roots: tuple[str, ...]
+    standard: tuple[str, ...]
     home: str
     app: str | None
     own: str
@@ -158,4 +160,4 @@ class Places:
     @property
     def trusted(self) -> tuple[str, ...]:
         """Prefixes of the file names of code that is not the app's."""
-        return tuple(directory + "/" for directory in self.libraries)
+        return tuple(directory + "/" for directory in (*self.roots, *self.standard))
