@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import unquote_plus
 
 
 class FakeBody:
@@ -47,7 +48,7 @@ class FakeCaller:
 
 
 class FakeRequest:
-    """A request as the node makes it; ``path`` is percent-encoded and holds ``/app``."""
+    """A request as the node makes it; ``path`` and ``query`` are given as they were sent."""
 
     def __init__(
         self,
@@ -62,7 +63,8 @@ class FakeRequest:
         self.method = method
         self.path = path
         self.app_path = path[4:] if path.startswith("/app/") else path
-        self.query = query
+        self.raw_query = query
+        self.query = unquote_plus(query)
         self.url = f"{path}?{query}" if query else path
         self.route = self.app_path
         self.params: dict[str, str] = {}

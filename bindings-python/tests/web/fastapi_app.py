@@ -144,7 +144,7 @@ def upload_sync(file: Annotated[bytes, File()]) -> dict[str, int]:
     return {"size": len(file)}
 
 
-@app.api_route("/echo", methods=["POST", "PUT", "PATCH", "DELETE"])
+@app.api_route("/echo", methods=["POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
 async def echo(request: Request) -> Response:
     return Response(await request.body(), media_type="application/octet-stream")
 

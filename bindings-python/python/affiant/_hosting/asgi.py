@@ -183,7 +183,7 @@ class AsgiHandler:
 
     def scope(self, request: Any) -> dict[str, Any]:
         """The connection scope of one request."""
-        path, query = request.path, request.query
+        path, query = request.path, request.raw_query
         headers, host = [], None
         for name, value in request.header_items:
             known = _COMMON_NAMES.get(name)

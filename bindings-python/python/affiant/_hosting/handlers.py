@@ -94,7 +94,7 @@ class Response:
     Args:
         body: None, str, bytes, or anything JSON can say.
         status_code: the HTTP status, 100 to 599.
-        headers: a mapping, or pairs where a name repeats (``set-cookie``).
+        headers: names and values; each name once.
         content_type: the content type; by default it follows from the body's type.
 
     Raises:
@@ -105,25 +105,24 @@ class Response:
 
     body: Any
     status_code: int
-    headers: list[tuple[str, str]]
+    headers: dict[str, str]
     content_type: str | None
 
     def __init__(
         self,
         body: Any = None,
         status_code: int = 200,
-        headers: Mapping[str, str] | Iterable[tuple[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
         content_type: str | None = None,
     ) -> None:
         if isinstance(status_code, bool) or not isinstance(status_code, int):
             raise ValueError(f"Response: status_code is {status_code!r}; it must be a number")
         if not 100 <= status_code <= 599:
             raise ValueError(f"Response: status_code is {status_code}; it must be from 100 to 599")
-        pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
         self.body = body
         self.status_code = int(status_code)
-        self.headers = [(str(name), str(value)) for name, value in pairs]
-        for name, value in self.headers:
+        self.headers = {str(name): str(value) for name, value in (headers or {}).items()}
+        for name, value in self.headers.items():
             check_header(name, value)
         if content_type is not None:
             check_header("content-type", content_type)

@@ -165,7 +165,7 @@ class WsgiHandler:
         Text is "native": each byte of the request is one character, Latin-1.
         """
         environ = self._base.copy()
-        path, query = request.path, request.query
+        path, query = request.path, request.raw_query
         body = request.body.bytes()
         environ["REQUEST_METHOD"] = request.method
         root = environ["SCRIPT_NAME"] = root_of(path)
