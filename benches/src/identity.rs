@@ -1,6 +1,7 @@
 //! The harness as a client: a user's certificate, and TLS settings that trust one service.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
@@ -26,6 +27,17 @@ impl Identity {
         parameters.distinguished_name.push(rcgen::DnType::CommonName, name);
         let certificate = parameters.self_signed(&key).map_err(io::Error::other)?;
         Ok(Self { certificate_pem: certificate.pem(), key_pem: key.serialize_pem() })
+    }
+
+    /// A user whose certificate and key are in files.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn read(certificate: &Path, key: &Path) -> io::Result<Self> {
+        Ok(Self {
+            certificate_pem: std::fs::read_to_string(certificate)?,
+            key_pem: std::fs::read_to_string(key)?,
+        })
     }
 
     /// Settings for connections to the service with that certificate, as this user.

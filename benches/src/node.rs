@@ -18,6 +18,9 @@ pub const SERVICE_CERTIFICATE: &str = "service_cert.pem";
 /// Name of the user's certificate in the data directory.
 pub const USER_CERTIFICATE: &str = "user_cert.pem";
 
+/// Name of the user's key in the data directory, where the node makes the user.
+pub const USER_KEY: &str = "user_privk.pem";
+
 /// How the node is started.
 #[derive(Args, Clone, Debug)]
 pub struct NodeArguments {

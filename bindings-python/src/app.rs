@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use affiant::Endpoint;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 use serde_json::Value as Json;
 
-use crate::error::reason_of;
+use crate::error::{reason_of, trace_of};
 use crate::json;
 
 /// Where an app comes from.
@@ -79,7 +79,7 @@ impl App {
     pub fn load(source: &AppSource, options: &LoadOptions) -> Result<Self, String> {
         Python::attach(|py| {
             load(py, source, options).map_err(|error| {
-                let own = error.get_type(py).name().is_ok_and(|name| name == "AppLoadError");
+                let own = error.get_type(py).name().is_ok_and(|name| name == "LoadError");
                 if own { error.value(py).to_string() } else { traced(py, &error) }
             })
         })
@@ -117,15 +117,8 @@ impl Drop for App {
 
 /// The reason with its traceback, since the author of the app asked for it to be loaded.
 fn traced(py: Python<'_>, error: &PyErr) -> String {
-    let lines = py
-        .import("traceback")
-        .and_then(|module| module.call_method1("format_exception", (error.value(py),)))
-        .and_then(|lines| PyString::new(py, "").call_method1("join", (lines,)))
-        .and_then(|text| text.extract::<String>());
-    match lines {
-        Ok(text) => format!("the app failed as it was imported:\n{}", text.trim_end()),
-        Err(_) => format!("the app failed as it was imported: {}", reason_of(py, error)),
-    }
+    let trace = trace_of(py, error).unwrap_or_else(|| reason_of(py, error));
+    format!("the app failed as it was imported:\n{}", trace.trim_end())
 }
 
 fn load(py: Python<'_>, source: &AppSource, options: &LoadOptions) -> PyResult<App> {

@@ -191,9 +191,11 @@ pub(crate) fn reason_of(py: Python<'_>, error: &PyErr) -> String {
     }
 }
 
-fn trace_of(py: Python<'_>, error: &PyErr) -> Option<String> {
+/// The traceback as Python prints it.
+pub(crate) fn trace_of(py: Python<'_>, error: &PyErr) -> Option<String> {
     let traceback = py.import("traceback").ok()?;
-    let lines = traceback.call_method1("format_exception", (error.value(py),)).ok()?;
+    let arguments = (error.get_type(py), error.value(py), error.traceback(py));
+    let lines = traceback.call_method1("format_exception", arguments).ok()?;
     let text = PyString::new(py, "").call_method1("join", (lines,)).ok()?;
     text.extract().ok()
 }

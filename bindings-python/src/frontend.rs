@@ -1,16 +1,19 @@
 //! A loaded Python app and its workers in the node's own process.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use affiant::{
     AppError, Call, Endpoint, ExecutionContext, Frontend, FrontendWorker, Response, RuntimeOptions,
+    Threads,
 };
 use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::app::{App, Handler, Kind};
 use crate::error;
+use crate::limits::GIVE_UP_GRACE_MS;
 use crate::request::Request;
 use crate::response;
 use crate::session::{self, Session};
@@ -57,6 +60,16 @@ impl Frontend for PyFrontend {
 
     fn engine_version(&self) -> Option<&str> {
         Some(&self.shared.version)
+    }
+
+    /// One: more would wait for each other's GIL.
+    fn threads(&self) -> Threads {
+        Threads::Own(NonZeroUsize::MIN)
+    }
+
+    fn give_up_after(&self) -> Option<Duration> {
+        let limit = self.shared.options.max_execution_time_ms;
+        Some(Duration::from_millis(limit.saturating_add(GIVE_UP_GRACE_MS)))
     }
 
     fn endpoints(&self) -> &[Endpoint] {

@@ -12,3 +12,5 @@ pub(crate) const WATCHDOG_TICK_MS: u64 = 20;
 pub(crate) const INTERRUPT_AGAIN_MS: u64 = 100;
 /// What evidence can be bound to, in bytes.
 pub(crate) const REPORT_DATA_BYTES_MAX: usize = 64;
+/// How long after its limit a handler that cannot be interrupted holds its client, in milliseconds.
+pub(crate) const GIVE_UP_GRACE_MS: u64 = 1_000;

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use affiant_bench::load::{Footprint, Row, SCENARIOS, Scenario, footprint, run_scenario};
+use affiant_bench::load::{Footprint, Programs, Row, SCENARIOS, Scenario, footprint, run_scenario};
 use affiant_bench::node::{NodeArguments, serve};
 use clap::{Parser, Subcommand};
 use serde_json::json;
@@ -39,6 +39,13 @@ struct Arguments {
     /// The JavaScript bundle.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/app"))]
     app: PathBuf,
+    /// An interpreter that has the wheel, for the scenarios in Python; without it these are left out,
+    /// unless they are named.
+    #[arg(long)]
+    python: Option<PathBuf>,
+    /// The directory of the Python app.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/python"))]
+    python_app: PathBuf,
 }
 
 #[derive(Subcommand)]
@@ -84,9 +91,17 @@ fn run(arguments: &Arguments) -> io::Result<()> {
         }
     }
     if all {
-        scenarios.extend(SCENARIOS);
+        let possible = |scenario: &&Scenario| {
+            arguments.python.is_some() || scenario.language.python_workers().is_none()
+        };
+        scenarios.extend(SCENARIOS.iter().filter(possible));
     }
-    let program = std::env::current_exe()?;
+    let programs = Programs {
+        own: std::env::current_exe()?,
+        app: arguments.app.clone(),
+        python: arguments.python.clone(),
+        python_app: arguments.python_app.clone(),
+    };
     let load = load_average();
     if !arguments.json {
         println!("load average before the run: {load}");
@@ -96,14 +111,14 @@ fn run(arguments: &Arguments) -> io::Result<()> {
     }
     let mut rows = Vec::new();
     for scenario in scenarios {
-        let row = run_scenario(scenario, &program, &arguments.app, arguments.seconds)?;
+        let row = run_scenario(scenario, &programs, arguments.seconds)?;
         if !arguments.json {
             print_row(&row);
         }
         rows.push(row);
     }
     let wanted = all || arguments.scenario.iter().any(|name| name == FOOTPRINT);
-    let footprint = wanted.then(|| footprint(&program, arguments.ledger_mib)).transpose()?;
+    let footprint = wanted.then(|| footprint(&programs.own, arguments.ledger_mib)).transpose()?;
     if arguments.json {
         let report = json!({"load_average": load, "rows": rows, "footprint": footprint});
         println!("{report:#}");

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::scenario::{Language, Operation, Scenario, Target};
 use super::{Plan, Protocol, Tally};
 use crate::identity::Identity;
-use crate::node::{NodeArguments, SERVICE_CERTIFICATE, USER_CERTIFICATE};
+use crate::node::{NodeArguments, SERVICE_CERTIFICATE, USER_CERTIFICATE, USER_KEY};
 use crate::process::{NodeProcess, Usage};
 
 const READY_PATIENCE: Duration = Duration::from_secs(600);
@@ -24,15 +24,55 @@ const RECORDS: u64 = 100_000;
 /// Syncs that are timed to know the disk.
 const SYNC_PROBES: usize = 200;
 
+/// What runs the node under test.
+#[derive(Clone, Debug)]
+pub enum Program {
+    /// This program again, with an app in Rust or JavaScript.
+    Own {
+        /// This program.
+        path: PathBuf,
+        /// The JavaScript bundle, if it is to be served.
+        app: Option<PathBuf>,
+    },
+    /// An interpreter that has the wheel.
+    Python {
+        /// The interpreter.
+        path: PathBuf,
+        /// The directory with node.py and app.py.
+        directory: PathBuf,
+        /// Worker processes.
+        workers: usize,
+    },
+}
+
 /// A node under load, with what its clients need.
 pub struct Bench {
     node: NodeArguments,
     identity: Identity,
-    program: PathBuf,
+    program: Program,
     process: NodeProcess,
     address: SocketAddr,
     /// How long the node took from launch to ready.
     pub start_took: Duration,
+}
+
+impl Program {
+    fn start(&self, node: &NodeArguments) -> io::Result<NodeProcess> {
+        match self {
+            Self::Own { path, .. } => NodeProcess::start(path, &node.to_command_line(), None),
+            Self::Python { path, directory, workers } => {
+                let line = [
+                    "-I".to_owned(),
+                    directory.join("node.py").display().to_string(),
+                    node.data.display().to_string(),
+                    directory.join("app.py").display().to_string(),
+                    format!("--python-workers={workers}"),
+                    format!("--sig-ms-interval={}", node.signature_delay_ms),
+                ];
+                NodeProcess::start(path, &line, None)
+            }
+        }
+    }
 }
 
 impl Bench {
@@ -40,9 +80,11 @@ impl Bench {
     ///
     /// # Errors
     /// As the system says, or the node does not start.
-    pub fn start(directory: &Path, program: &Path, app: Option<PathBuf>) -> io::Result<Self> {
-        let identity = Identity::generate("user0")?;
-        fs::write(directory.join(USER_CERTIFICATE), &identity.certificate_pem)?;
+    pub fn start(directory: &Path, program: Program) -> io::Result<Self> {
+        let app = match &program {
+            Program::Own { app, .. } => app.clone(),
+            Program::Python { .. } => None,
+        };
         let node = NodeArguments {
             data: directory.to_owned(),
             app,
@@ -51,10 +93,22 @@ impl Bench {
             http_threads: 2,
             uncommitted_count_max: 100_000,
         };
-        let process = NodeProcess::start(program, &node.to_command_line(), None)?;
+        let generated = match &program {
+            Program::Own { .. } => {
+                let identity = Identity::generate("user0")?;
+                fs::write(directory.join(USER_CERTIFICATE), &identity.certificate_pem)?;
+                Some(identity)
+            }
+            Program::Python { .. } => None,
+        };
+        let process = program.start(&node)?;
         let (address, start_took) = process.ready(READY_PATIENCE)?;
         let address = address.parse().map_err(io::Error::other)?;
-        Ok(Self { node, identity, program: program.to_owned(), process, address, start_took })
+        let identity = match generated {
+            Some(identity) => identity,
+            None => Identity::read(&directory.join(USER_CERTIFICATE), &directory.join(USER_KEY))?,
+        };
+        Ok(Self { node, identity, program, process, address, start_took })
     }
 
     /// Kills the node and starts it again on its data.
@@ -63,7 +117,7 @@ impl Bench {
     /// As [`Self::start`].
     pub fn restart(&mut self) -> io::Result<()> {
         self.process.kill()?;
-        self.process = NodeProcess::start(&self.program, &self.node.to_command_line(), None)?;
+        self.process = self.program.start(&self.node)?;
         let (address, start_took) = self.process.ready(READY_PATIENCE)?;
         self.address = address.parse().map_err(io::Error::other)?;
         self.start_took = start_took;
@@ -153,6 +207,34 @@ impl Bench {
     }
 }
 
+/// Everything that can run a node.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// This program.
+    pub own: PathBuf,
+    /// The JavaScript bundle.
+    pub app: PathBuf,
+    /// An interpreter that has the wheel, if there is one.
+    pub python: Option<PathBuf>,
+    /// The directory with node.py and app.py.
+    pub python_app: PathBuf,
+}
+
+impl Programs {
+    fn of(&self, language: Language) -> io::Result<Program> {
+        let own = |app: Option<PathBuf>| Program::Own { path: self.own.clone(), app };
+        let Some(workers) = language.python_workers() else {
+            return Ok(own((language != Language::Native).then(|| self.app.clone())));
+        };
+        let Some(path) = self.python.clone() else {
+            return Err(io::Error::other(
+                "no interpreter with the wheel: name one with --python (make wheel, then pip install)",
+            ));
+        };
+        Ok(Program::Python { path, directory: self.python_app.clone(), workers })
+    }
+}
+
 /// One row of the report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
@@ -186,15 +268,9 @@ pub struct Row {
 ///
 /// # Errors
 /// As the system says, or the node misbehaves.
-pub fn run_scenario(
-    scenario: &Scenario,
-    program: &Path,
-    app: &Path,
-    seconds: u64,
-) -> io::Result<Row> {
+pub fn run_scenario(scenario: &Scenario, programs: &Programs, seconds: u64) -> io::Result<Row> {
     let directory = tempfile::Builder::new().prefix("affiant-load-").tempdir()?;
-    let app = (scenario.language != Language::Native).then(|| app.to_owned());
-    let bench = Bench::start(directory.path(), program, app)?;
+    let bench = Bench::start(directory.path(), programs.of(scenario.language)?)?;
     if scenario.operation == Operation::Read {
         bench.fill(scenario, RECORDS)?;
     }
@@ -256,7 +332,8 @@ pub struct Footprint {
 /// As the system says, or the node misbehaves.
 pub fn footprint(program: &Path, ledger_mib: u64) -> io::Result<Footprint> {
     let directory = tempfile::Builder::new().prefix("affiant-load-").tempdir()?;
-    let mut bench = Bench::start(directory.path(), program, None)?;
+    let own = Program::Own { path: program.to_owned(), app: None };
+    let mut bench = Bench::start(directory.path(), own)?;
     let scenario = &super::SCENARIOS[0];
     let empty_start = bench.start_took;
     // The first records bring threads, buffers and caches to their size.

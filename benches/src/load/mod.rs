@@ -11,7 +11,7 @@ use std::io;
 use std::rc::Rc;
 
 pub use http1::{Plan, Tally};
-pub use measure::{Bench, Footprint, Row, footprint, median_sync, run_scenario};
+pub use measure::{Bench, Footprint, Program, Programs, Row, footprint, median_sync, run_scenario};
 pub use scenario::{Ccf, Language, Operation, SCENARIOS, Scenario, Target};
 pub use wire::{ID_BASE, ResponseHead, Template, header};
 

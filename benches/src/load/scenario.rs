@@ -13,6 +13,10 @@ pub enum Language {
     JavaScript,
     /// JavaScript in a fresh interpreter for each request.
     JavaScriptFresh,
+    /// Python in the node.
+    Python,
+    /// Python in two worker processes.
+    PythonWorkers,
 }
 
 /// What is asked of the node.
@@ -56,6 +60,9 @@ const fn median(median_ms: f64) -> Ccf {
     Ccf { requests_per_s: None, cpu_us: None, median_ms: Some(median_ms) }
 }
 
+/// CCF has nothing like it.
+const NONE: Ccf = Ccf { requests_per_s: None, cpu_us: None, median_ms: None };
+
 /// One load.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Scenario {
@@ -79,7 +86,7 @@ pub struct Scenario {
 
 /// All loads, in the order of the design's table.
 pub const SCENARIOS: &[Scenario] = {
-    use Language::{JavaScript, JavaScriptFresh, Native};
+    use Language::{JavaScript, JavaScriptFresh, Native, Python, PythonWorkers};
     use Operation::{Read, Write, WriteCommitted};
     use Protocol::{Http1, Http2};
     use Target::{CpuUs, MedianMs, SyncPlusMs};
@@ -134,6 +141,13 @@ pub const SCENARIOS: &[Scenario] = {
             rate(7_900.0, 137.0),
             CpuUs(24.0),
         ),
+        of("write-py", Python, Write, Http1, 100, 1, rate(27_200.0, 46.0), CpuUs(20.0)),
+        of("read-py", Python, Read, Http1, 100, 1, rate(31_300.0, 34.0), CpuUs(14.0)),
+        of("write-py-pipelined", Python, Write, Http1, 10, 100, rate(26_800.0, 42.0), CpuUs(14.0)),
+        of("read-py-pipelined", Python, Read, Http1, 10, 100, rate(35_700.0, 32.0), CpuUs(10.0)),
+        of("write-py-workers", PythonWorkers, Write, Http1, 100, 1, NONE, CpuUs(40.0)),
+        of("read-py-workers", PythonWorkers, Read, Http1, 100, 1, NONE, CpuUs(40.0)),
+        of("one-py", Python, Write, Http1, 1, 1, median(1.3), MedianMs(0.15)),
         of("one", Native, Write, Http1, 1, 1, median(1.2), MedianMs(0.15)),
         of("one-js", JavaScript, Write, Http1, 1, 1, median(1.3), MedianMs(0.15)),
         of("commit", Native, WriteCommitted, Http1, 1, 1, median(62.0), SyncPlusMs(2.0)),
@@ -156,6 +170,18 @@ const fn of(
     Scenario { name, language, operation, protocol, connections, in_flight, ccf, target }
 }
 
+impl Language {
+    /// Worker processes of a Python app; `None` for other apps.
+    #[must_use]
+    pub const fn python_workers(self) -> Option<usize> {
+        match self {
+            Self::Python => Some(0),
+            Self::PythonWorkers => Some(2),
+            _ => None,
+        }
+    }
+}
+
 impl Scenario {
     /// The scenario of that name.
     #[must_use]
@@ -167,8 +193,8 @@ impl Scenario {
     #[must_use]
     pub fn template(&self, operation: Operation) -> Template {
         let path = match self.language {
-            Language::Native | Language::JavaScript => "/app/log/private",
             Language::JavaScriptFresh => "/app/fresh/log/private",
+            _ => "/app/log/private",
         };
         // As long as the messages of CCF's logging client.
         let body = r#"{"id":{id},"msg":"a private message of about fifty bytes, no more"}"#;
