@@ -69,6 +69,8 @@ pub struct App {
     pub manifest: Json,
     /// Where its metadata came from, for messages.
     pub origin: String,
+    /// [`LoadOptions::guarded`].
+    pub(crate) guarded: bool,
 }
 
 impl App {
@@ -155,6 +157,7 @@ fn load(py: Python<'_>, source: &AppSource, options: &LoadOptions) -> PyResult<A
         manifest: text(loaded.getattr("manifest")?)?,
         origin: loaded.getattr("origin")?.extract()?,
         openapi,
+        guarded: options.guarded,
         loaded: loaded.unbind(),
     })
 }

@@ -13,7 +13,8 @@ use pyo3::prelude::*;
 
 use crate::app::{App, Handler, Kind};
 use crate::error;
-use crate::limits::GIVE_UP_GRACE_MS;
+use crate::limits::{GIVE_UP_GRACE_MS, OBJECT_BYTES_DEFAULT};
+use crate::memory;
 use crate::request::Request;
 use crate::response;
 use crate::session::{self, Session};
@@ -48,9 +49,18 @@ impl PyFrontend {
             endpoints.iter().map(|endpoint| app.handler(py, endpoint)).collect::<Result<_, _>>()
         });
         let handlers = handlers.map_err(AppError::internal)?;
+        if app.guarded {
+            Python::attach(|py| memory::bound(py, object_bytes(&options)));
+        }
         let version = Python::version_str().to_owned();
         Ok(Self { shared: Arc::new(Shared { app, endpoints, handlers, options, version }) })
     }
+}
+
+/// The bound that governance sets; CCF's default is one for JavaScript's small heaps.
+fn object_bytes(options: &RuntimeOptions) -> u64 {
+    let unset = options.max_heap_bytes == RuntimeOptions::default().max_heap_bytes;
+    if unset { OBJECT_BYTES_DEFAULT } else { options.max_heap_bytes }
 }
 
 impl Frontend for PyFrontend {

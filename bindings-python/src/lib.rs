@@ -11,6 +11,7 @@ mod functions;
 mod json;
 mod kv;
 mod limits;
+mod memory;
 mod request;
 mod response;
 mod session;

@@ -14,3 +14,5 @@ pub(crate) const INTERRUPT_AGAIN_MS: u64 = 100;
 pub(crate) const REPORT_DATA_BYTES_MAX: usize = 64;
 /// How long after its limit a handler that cannot be interrupted holds its client, in milliseconds.
 pub(crate) const GIVE_UP_GRACE_MS: u64 = 1_000;
+/// Memory of Python objects beyond what the loaded app takes, where governance sets no bound, in bytes.
+pub(crate) const OBJECT_BYTES_DEFAULT: u64 = 1 << 30;

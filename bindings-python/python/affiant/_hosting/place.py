@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from affiant._hosting.errors import LoadError
+from affiant._hosting.guarding import guard
 from affiant._hosting.load import Loaded, Source
 from affiant._hosting.load import load as load_source
 
@@ -22,6 +23,9 @@ def load(path: str, *, packages: str = "", guarded: bool = False) -> Loaded:
     Raises `LoadError` with a sentence for the app's author.
     """
     source, origin = resolve(path)
+    if guarded:
+        policy_file = str(Path(source.directory or ".") / "pyproject.toml")
+        guard(source.options.get("policy", {}), place=policy_file, app=source.directory, roots=None)
     loaded = load_source(source)
     loaded.origin = origin
     loaded.manifest = manifest_of(source)
@@ -46,6 +50,9 @@ def load_modules(
         options={},
         packages=[],
     )
+    if guarded:
+        place = "pyproject.toml of the app, and deploy it again"
+        guard(manifest.get("policy", {}), place=place, app=None, roots=None)
     loaded = load_source(source)
     loaded.origin = "the ledger"
     loaded.manifest = manifest
