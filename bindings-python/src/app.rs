@@ -81,7 +81,7 @@ impl App {
     pub fn load(source: &AppSource, options: &LoadOptions) -> Result<Self, String> {
         Python::attach(|py| {
             load(py, source, options).map_err(|error| {
-                let own = error.get_type(py).name().is_ok_and(|name| name == "LoadError");
+                let own = error.get_type(py).name().is_ok_and(|name| name == "AppLoadError");
                 if own { error.value(py).to_string() } else { traced(py, &error) }
             })
         })

@@ -10,6 +10,7 @@ use affiant::{
 };
 use pyo3::intern;
 use pyo3::prelude::*;
+use serde_json::Value as Json;
 
 use crate::app::{App, Handler, Kind};
 use crate::error;
@@ -80,6 +81,10 @@ impl Frontend for PyFrontend {
     fn give_up_after(&self) -> Option<Duration> {
         let limit = self.shared.options.max_execution_time_ms;
         Some(Duration::from_millis(limit.saturating_add(GIVE_UP_GRACE_MS)))
+    }
+
+    fn openapi(&self) -> Option<&Json> {
+        self.shared.app.openapi.as_ref()
     }
 
     fn endpoints(&self) -> &[Endpoint] {

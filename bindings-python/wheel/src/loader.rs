@@ -47,6 +47,7 @@ impl AppLoader for PythonHere {
         let bundle = AppBundle {
             metadata: app.endpoints.clone(),
             modules: app.modules.clone(),
+            manifest: Some(app.manifest.clone()),
             origin: app.origin.clone(),
             ..AppBundle::default()
         };
@@ -57,7 +58,7 @@ impl AppLoader for PythonHere {
         let source = AppSource::Modules {
             modules: bundle.modules.clone(),
             endpoints: bundle.metadata.clone(),
-            manifest: serde_json::Value::Null,
+            manifest: bundle.manifest.clone().unwrap_or_default(),
         };
         Self::serve(Self::app(&source, manner)?, bundle, manner)
     }

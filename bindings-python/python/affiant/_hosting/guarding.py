@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from affiant import _guard
-from affiant._hosting.errors import LoadError
+from affiant._hosting.errors import AppLoadError
 
 _in_place: dict[str, Any] | None = None
 
@@ -21,17 +21,17 @@ def guard(table: dict[str, Any], *, place: str, app: str | None, roots: list[str
         roots: directories of installed packages; None: those of the environment.
 
     Raises:
-        LoadError: the policy is not valid, or another one is in force already.
+        AppLoadError: the policy is not valid, or another one is in force already.
     """
     global _in_place
     try:
         policy = _guard.Policy.parse(table, place)
     except _guard.PolicyError as error:
-        raise LoadError(str(error)) from error
+        raise AppLoadError(str(error)) from error
     wanted = {"policy": policy.table(), "app": app}
     if _in_place is not None:
         if _in_place != wanted:
-            raise LoadError(
+            raise AppLoadError(
                 f"{place}: the policy or the place of the app has changed; a running process keeps "
                 "its policy, so start it again"
             )
@@ -39,7 +39,7 @@ def guard(table: dict[str, Any], *, place: str, app: str | None, roots: list[str
     try:
         _guard.install(policy, roots=roots or environment(), place=place, app=app)
     except PermissionError as error:
-        raise LoadError(str(error)) from error
+        raise AppLoadError(str(error)) from error
     _in_place = wanted
 
 

@@ -8,7 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from affiant._hosting.errors import LoadError
+from affiant._hosting.errors import AppLoadError
 from affiant._hosting.guarding import guard
 from affiant._hosting.load import Loaded, Source
 from affiant._hosting.load import load as load_source
@@ -20,7 +20,7 @@ METADATA_BYTES_MAX = 8 << 20
 def load(path: str, *, packages: str = "", guarded: bool = False) -> Loaded:
     """Loads the app at `path`: ``app.py``, ``app.py:attribute`` or a directory.
 
-    Raises `LoadError` with a sentence for the app's author.
+    Raises `AppLoadError` with a sentence for the app's author.
     """
     source, origin = resolve(path)
     if guarded:
@@ -81,7 +81,7 @@ def resolve(path: str) -> tuple[Source, str]:
     if place.is_dir():
         return _of_directory(place)
     if not place.is_file():
-        raise LoadError(f"{place}: no such file")
+        raise AppLoadError(f"{place}: no such file")
     directory = place.resolve().parent
     options = _project(directory)
     entry = f"{place.name}:{attribute}" if attribute else place.name
@@ -115,13 +115,13 @@ def _of_directory(place: Path) -> tuple[Source, str]:
     if entry is None and (directory / "app.py").is_file():
         entry = "app.py"
     if not isinstance(entry, str):
-        raise LoadError(
+        raise AppLoadError(
             f"{place}: no app here; name it in {place / 'pyproject.toml'}:\n"
             '[tool.affiant]\napp = "app.py"'
         )
     file = entry.partition(":")[0]
     if not (directory / file).is_file():
-        raise LoadError(f"{place / 'pyproject.toml'}: app = {entry!r}: no file {place / file}")
+        raise AppLoadError(f"{place / 'pyproject.toml'}: app = {entry!r}: no file {place / file}")
     source = Source(
         modules=None,
         directory=str(directory),
@@ -136,13 +136,13 @@ def _of_directory(place: Path) -> tuple[Source, str]:
 def _metadata(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > METADATA_BYTES_MAX:
-            raise LoadError(f"{path}: more than {METADATA_BYTES_MAX} bytes")
+            raise AppLoadError(f"{path}: more than {METADATA_BYTES_MAX} bytes")
         document = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise LoadError(f"{path}: {error}") from error
+        raise AppLoadError(f"{path}: {error}") from error
     endpoints = document.get("endpoints") if isinstance(document, dict) else None
     if not isinstance(endpoints, dict):
-        raise LoadError(f"{path}: field endpoints is missing or no object")
+        raise AppLoadError(f"{path}: field endpoints is missing or no object")
     return endpoints
 
 
@@ -153,11 +153,11 @@ def _project(directory: Path) -> dict[str, Any]:
         return {}
     try:
         if path.stat().st_size > PROJECT_BYTES_MAX:
-            raise LoadError(f"{path}: more than {PROJECT_BYTES_MAX} bytes")
+            raise AppLoadError(f"{path}: more than {PROJECT_BYTES_MAX} bytes")
         document = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise LoadError(f"{path}: {error}") from error
+        raise AppLoadError(f"{path}: {error}") from error
     table = document.get("tool", {}).get("affiant", {})
     if not isinstance(table, dict):
-        raise LoadError(f"{path}: [tool.affiant] is no table")
+        raise AppLoadError(f"{path}: [tool.affiant] is no table")
     return table
