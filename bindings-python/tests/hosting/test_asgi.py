@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import ctypes
 import subprocess
 import sys
 import threading
@@ -546,3 +547,36 @@ def test_a_process_ends_without_shutdown() -> None:
         [sys.executable, "-c", script, package], capture_output=True, timeout=30, check=True
     )
     assert ended.stdout.strip() == b"ready"
+
+
+@pytest.mark.parametrize("where", ["loop", "thread"])
+def test_a_time_limit_ends_a_request_that_waits(where: str) -> None:
+    class Limit(BaseException):
+        pass
+
+    ended = threading.Event()
+    events = []
+
+    async def app(_scope: Scope, _receive: Receive, _send: Send) -> None:
+        try:
+            if where == "loop":
+                await asyncio.sleep(100)
+            else:
+                await asyncio.to_thread(ended.wait, 10)
+        finally:
+            events.append("left")
+
+    def strike(thread: int) -> None:
+        # As the node's watchdog does.
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Limit))
+
+    timer = threading.Timer(0.05, strike, [threading.get_ident()])
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(Limit):
+        answer(app)
+    assert time.monotonic() - began < 5
+    assert events == ["left"]
+    timer.join()
+    ended.set()
+    assert asgi.run(asyncio.sleep(0, "well")) == "well"

@@ -493,3 +493,24 @@ def test_after_shutdown_nothing_is_served() -> None:
     loaded.shutdown()
     loaded.shutdown()
     assert call(loaded, "* /*")[0] == 500
+
+
+def test_options_that_nobody_knows_are_warned_of() -> None:
+    loaded = load(Source(modules={"/app.py": WSGI}, options={"respnd": "early"}))
+    assert "respnd has no effect" in loaded.warnings[0] and "respond" in loaded.warnings[0]
+    loaded.shutdown()
+
+
+def test_an_interface_may_be_said_where_it_cannot_be_seen() -> None:
+    source = """
+def anything(*arguments):
+    arguments[1]("200 OK", [])
+    return [b"wsgi"]
+"""
+    options = {"app": "app.py:anything", "interface": "wsgi"}
+    loaded = load(Source(modules={"/app.py": source}, options=options))
+    assert call(loaded, "* /*") == (200, [], b"wsgi")
+    loaded.shutdown()
+    assert "neither an ASGI" in failure(
+        modules={"/app.py": source}, options={**options, "interface": "cgi"}
+    )

@@ -21,6 +21,7 @@ WEB_AUTH = ("user_cert", "no_auth")
 HANDLER_AUTH = ("user_cert",)
 WEB_PATH = "/*"
 ENTRY_DEFAULT = "app.py"
+OPTIONS = frozenset({"app", "auth", "interface", "mode", "policy", "respond"})
 
 
 @dataclass
@@ -112,6 +113,12 @@ class _Loader:
         self.warnings: list[str] = []
         self.openapi: dict[str, Any] | None = None
         self.interface: Literal["handlers", "wsgi", "asgi"] = "handlers"
+        unknown = sorted(set(app.options) - OPTIONS)
+        if unknown:
+            self.warnings.append(
+                f"[tool.affiant]: {', '.join(unknown)} has no effect; known are "
+                + ", ".join(sorted(OPTIONS))
+            )
         self._made: dict[tuple[str, str, str], handlers.Handler] = {}
         self._lifespans: list[Lifespan] = []
         self._open = True

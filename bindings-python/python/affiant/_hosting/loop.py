@@ -11,6 +11,7 @@ import asyncio
 import atexit
 import contextvars
 import logging
+import selectors
 import sys
 import threading
 from asyncio import events
@@ -19,8 +20,11 @@ from typing import Any
 
 log = logging.getLogger("affiant.app.asgi")
 
-LEFTOVER_SECONDS_MAX = 1.0
+LEFTOVER_SECONDS_MAX = 0.5
 """How long cancelled tasks of a finished request may take to end."""
+
+WAIT_SECONDS_MAX = 0.05
+"""How long the loop waits at once; see ``_Waking``."""
 
 LEFTOVER_ROUNDS_MAX = 3
 LEFTOVERS_LOGGED_MAX = 5
@@ -38,11 +42,21 @@ _in_request: contextvars.ContextVar[bool] = contextvars.ContextVar("in_request",
 _EAGER = sys.version_info >= (3, 12)
 
 
+class _Waking(selectors.DefaultSelector):
+    """Never waits long, for a time limit is raised only where Python code runs, and a request's
+    code may run on a worker thread while its loop waits."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None or timeout > WAIT_SECONDS_MAX:
+            timeout = WAIT_SECONDS_MAX
+        return super().select(timeout)
+
+
 class Loop(asyncio.SelectorEventLoop):
     """An event loop that drives coroutines of requests, each in a copy of the calling context."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(_Waking())
         self._spawned: list[asyncio.Task[Any]] = []
         self._spawned_max = SPAWNED_COUNT
         self._keeper: asyncio.Task[None] | None = None
@@ -69,12 +83,19 @@ class Loop(asyncio.SelectorEventLoop):
             raise RuntimeError(f"the app's event loop {what}")
         context = contextvars.copy_context()
         context.run(_in_request.set, True)
+        task: asyncio.Task[Any] | None = None
         try:
-            if not _EAGER:
-                return self.run_until_complete(asyncio.Task(coroutine, loop=self, context=context))
-            task = self._first_step(coroutine, context)
-            return task.result() if task.done() else self.run_until_complete(task)
+            if _EAGER:
+                task = self._first_step(coroutine, context)
+                if task.done():
+                    return task.result()
+            else:
+                task = asyncio.Task(coroutine, loop=self, context=context)
+            return self.run_until_complete(task)
         finally:
+            if task is not None and not task.done():
+                # A time limit strikes the loop itself while it waits for another thread.
+                self._spawned.append(task)
             if self._spawned or self._ready:  # type: ignore[attr-defined]
                 self._clean_up()
 
