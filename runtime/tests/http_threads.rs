@@ -42,7 +42,7 @@ impl Drop for Worker {
 impl FrontendWorker for Worker {
     fn call(&mut self, call: &mut Call<'_>) -> Result<Response, AppError> {
         match call.endpoint.path.as_str() {
-            "/stuck" => {
+            "/stuck" | "/stuck/too" => {
                 call.tx.put(&records(), b"stuck", b"x")?;
                 self.0.entered.send(()).unwrap();
                 self.0.release.lock().unwrap().recv().ok();
@@ -95,6 +95,7 @@ fn slow(
         endpoint("GET", "/where", Mode::ReadOnly),
         endpoint("GET", "/past", Mode::Historical),
         endpoint("POST", "/stuck", Mode::ReadWrite),
+        endpoint("POST", "/stuck/too", Mode::ReadWrite),
         endpoint("POST", "/write", Mode::ReadWrite),
     ];
     let (entered, has_entered) = mpsc::channel();
@@ -245,6 +246,34 @@ fn a_handler_that_does_not_end_is_given_up_and_nothing_of_it_is_kept() {
     });
     assert!(counted.is_some(), "{metrics}");
     assert_serves(&runtime);
+    runtime.stop().unwrap();
+}
+
+#[test]
+fn answers_that_are_ready_leave_although_a_handler_takes_time_that_never_did() {
+    let (frontend, _, has_entered, let_go) = slow(1, Some(Duration::from_secs(3_600)));
+    let runtime = start(frontend);
+    let mut clients = [Client::new(&runtime), Client::new(&runtime), Client::new(&runtime)];
+    let [first, second, third] = &mut clients;
+    send(first, "POST", "/app/stuck");
+    has_entered.recv().unwrap();
+    // Both are quick, as far as is known, so their answers would leave together.
+    for (client, method, path, depth) in
+        [(&mut *second, "GET", "/app/where", 1), (&mut *third, "POST", "/app/stuck/too", 2)]
+    {
+        send(client, method, path);
+        let metric = format!("affiant_executor_queue {depth}\n");
+        let mut other = Client::new(&runtime);
+        while !other.get("/metrics").text().contains(&metric) {
+            std::thread::yield_now();
+        }
+    }
+    let_go.send(()).unwrap();
+    has_entered.recv().unwrap();
+    assert_eq!(first.read(false).unwrap().text(), "ended");
+    assert_eq!(second.read(false).unwrap().text(), "slow-0");
+    let_go.send(()).unwrap();
+    assert_eq!(third.read(false).unwrap().text(), "ended");
     runtime.stop().unwrap();
 }
 
