@@ -320,7 +320,8 @@ def test_an_app_is_served_and_ended_on_other_threads_than_it_was_loaded_on() -> 
     assert events == ["stopped"]
 
 
-def test_a_loop_serves_one_thread_at_a_time() -> None:
+def test_a_loop_that_another_thread_does_not_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "BUSY_SECONDS_MAX", 0.05)
     refused: list[Any] = []
     loop = loops._threads.slot.get()
 
@@ -335,6 +336,29 @@ def test_a_loop_serves_one_thread_at_a_time() -> None:
 
     asgi.run(waits())
     assert refused == ["the app's event loop is in use on another thread"]
+
+
+def test_requests_of_two_threads_take_turns() -> None:
+    loop = loops._threads.slot.get()
+    active, most = 0, 0
+
+    async def step() -> None:
+        nonlocal active, most
+        active += 1
+        most = max(most, active)
+        await asyncio.sleep(0.001)
+        active -= 1
+
+    def many() -> None:
+        for _ in range(20):
+            loop.drive(step())
+
+    threads = [threading.Thread(target=many) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert (active, most) == (0, 1)
 
 
 def test_tasks_left_behind_are_cancelled(caplog: pytest.LogCaptureFixture) -> None:

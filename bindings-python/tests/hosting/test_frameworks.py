@@ -102,3 +102,39 @@ def test_a_stream_that_fails_half_way_is_no_answer(
     request: Request = {**TO_FLASK[0], "path": "/stream-fails"}
     status, _, body = flasks[1](request)
     assert status == 500 and b"first" not in body and b"middle" not in body
+
+
+def test_an_http_error_of_ours_is_answered_by_both_frameworks() -> None:
+    head = "from affiant._hosting.handlers import HTTPError\n"
+    flask = (
+        head + "from flask import Flask\napp = Flask('f')\n"
+        "@app.get('/own')\n"
+        "def own():\n    raise HTTPError(409, 'taken', code='Taken')\n"
+    )
+    fastapi = (
+        head + "from fastapi import FastAPI\napp = FastAPI()\n"
+        "@app.get('/own')\n"
+        "def own():\n    raise HTTPError(409, 'taken', code='Taken')\n"
+    )
+    for source in (flask, fastapi):
+        loaded = load(Source(modules={"/app.py": source}))
+        status, _, body = loaded.handlers["* /*"](FakeRequest(path="/app/own"))
+        assert (status, body) == (409, b'{"error":{"code":"Taken","message":"taken"}}')
+        assert loaded.warnings == []
+        loaded.shutdown()
+
+
+def test_a_fastapi_app_gives_its_document() -> None:
+    source = (
+        "from fastapi import FastAPI\n"
+        "app = FastAPI(openapi_url=None)\n"
+        "@app.get('/a')\ndef a(): ...\n"
+        "shown = FastAPI()\n"
+        "@shown.get('/b')\ndef b(): ...\n"
+    )
+    hidden = load(Source(modules={"/app.py": source}, entry="app.py:app"))
+    shown = load(Source(modules={"/app.py": source}, entry="app.py:shown"))
+    assert hidden.openapi is None
+    assert shown.openapi is not None and list(shown.openapi["paths"]) == ["/b"]
+    hidden.shutdown()
+    shown.shutdown()

@@ -241,6 +241,10 @@ class Lifespan:
         Raises:
             LifespanError: the app said that it failed, or took too long.
         """
+        with self.loop.taken():
+            self._startup()
+
+    def _startup(self) -> None:
         task = self._task = self.loop.create_task(self._run(), name="affiant-lifespan")
         self._wait({task, self._started}, STARTUP_SECONDS_MAX)
         if self._started.done():
@@ -259,9 +263,11 @@ class Lifespan:
 
     def shutdown(self) -> None:
         """Runs the app's end; failures go to the log, for nothing can be done about them."""
-        task = self._task
-        if task is None:
-            return
+        if self._task is not None:
+            with self.loop.taken():
+                self._shutdown(self._task)
+
+    def _shutdown(self, task: asyncio.Task[None]) -> None:
         if not task.done():
             self._stopping.set_result(None)
             self._wait({task}, SHUTDOWN_SECONDS_MAX)

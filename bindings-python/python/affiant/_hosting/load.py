@@ -15,7 +15,7 @@ from affiant._hosting.asgi import AsgiHandler, Lifespan, LifespanError
 from affiant._hosting.declared import Declared
 from affiant._hosting.errors import AppLoadError as AppLoadError
 from affiant._hosting.modules import Root, slashed
-from affiant._hosting.wsgi import WsgiHandler
+from affiant._hosting.wsgi import WsgiHandler, understand_http_error
 
 WEB_AUTH = ("user_cert", "no_auth")
 HANDLER_AUTH = ("user_cert",)
@@ -351,6 +351,10 @@ class _Loader:
         if interface == "wsgi":
             if self.interface == "handlers":
                 self.interface = "wsgi"
+            try:
+                understand_http_error(thing)
+            except Exception as error:
+                self.warnings.append(f"{where}:{name}: ccf.HTTPError will be a failure: {error}")
             return WsgiHandler(thing, self.app.multiprocess)
         self.interface = "asgi"
         loop = self._slot.get()

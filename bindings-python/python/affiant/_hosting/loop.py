@@ -9,16 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import contextvars
 import logging
 import selectors
 import sys
 import threading
 from asyncio import events
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Coroutine, Iterator
 from typing import Any
 
 log = logging.getLogger("affiant.app.asgi")
+
+BUSY_SECONDS_MAX = 60.0
+"""How long a thread waits for another to let the loop go."""
 
 LEFTOVER_SECONDS_MAX = 0.5
 """How long cancelled tasks of a finished request may take to end."""
@@ -57,6 +61,7 @@ class Loop(asyncio.SelectorEventLoop):
 
     def __init__(self) -> None:
         super().__init__(_Waking())
+        self._lock = threading.Lock()
         self._spawned: list[asyncio.Task[Any]] = []
         self._spawned_max = SPAWNED_COUNT
         self._keeper: asyncio.Task[None] | None = None
@@ -77,10 +82,11 @@ class Loop(asyncio.SelectorEventLoop):
             raise RuntimeError(
                 "an event loop already runs on this thread; a request cannot be served within it"
             )
-        if self.is_closed() or self.is_running():
+        try:
+            self._take()
+        except RuntimeError:
             coroutine.close()
-            what = "was shut down" if self.is_closed() else "is in use on another thread"
-            raise RuntimeError(f"the app's event loop {what}")
+            raise
         context = contextvars.copy_context()
         context.run(_in_request.set, True)
         task: asyncio.Task[Any] | None = None
@@ -93,11 +99,36 @@ class Loop(asyncio.SelectorEventLoop):
                 task = asyncio.Task(coroutine, loop=self, context=context)
             return self.run_until_complete(task)
         finally:
-            if task is not None and not task.done():
-                # A time limit strikes the loop itself while it waits for another thread.
-                self._spawned.append(task)
-            if self._spawned or self._ready:  # type: ignore[attr-defined]
-                self._clean_up()
+            try:
+                if task is not None and not task.done():
+                    # A time limit strikes the loop itself while it waits for another thread.
+                    self._spawned.append(task)
+                if self._spawned or self._ready:  # type: ignore[attr-defined]
+                    self._clean_up()
+            finally:
+                self._lock.release()
+
+    def _take(self) -> None:
+        """Waits until no other thread uses the loop: an app may be loaded, served and ended on
+        three."""
+        if not (self._lock.acquire(False) or self._lock.acquire(timeout=BUSY_SECONDS_MAX)):
+            raise RuntimeError("the app's event loop is in use on another thread")
+        if self.is_closed():
+            self._lock.release()
+            raise RuntimeError("the app's event loop is closed: the app was shut down")
+
+    @contextlib.contextmanager
+    def taken(self) -> Iterator[None]:
+        """This thread has the loop, to run what is no request.
+
+        Raises:
+            RuntimeError: it is closed, or another thread does not let it go.
+        """
+        self._take()
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _first_step(
         self, coroutine: Coroutine[Any, Any, Any], context: contextvars.Context
@@ -166,20 +197,22 @@ class Loop(asyncio.SelectorEventLoop):
         """
         if self._keeper is not None or "anyio" not in sys.modules:
             return
-        ready = self.create_future()
-        self._keeper = self.create_task(_keep(ready), name="affiant-keeper")
-        self.run_until_complete(ready)
+        with self.taken():
+            ready = self.create_future()
+            self._keeper = self.create_task(_keep(ready), name="affiant-keeper")
+            self.run_until_complete(ready)
 
     def finish(self) -> None:
         """Cancels every task and closes the loop."""
-        tasks = asyncio.all_tasks(self)
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            self.run_until_complete(asyncio.wait(tasks, timeout=LEFTOVER_SECONDS_MAX))
-        self.run_until_complete(self.shutdown_asyncgens())
-        self.run_until_complete(self.shutdown_default_executor())
-        self.close()
+        with self.taken():
+            tasks = asyncio.all_tasks(self)
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                self.run_until_complete(asyncio.wait(tasks, timeout=LEFTOVER_SECONDS_MAX))
+            self.run_until_complete(self.shutdown_asyncgens())
+            self.run_until_complete(self.shutdown_default_executor())
+            self.close()
 
 
 def _make_task(

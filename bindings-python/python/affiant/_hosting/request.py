@@ -17,7 +17,10 @@ def root_of(path: str) -> str:
 def caller_of(request: Any) -> dict[str, Any] | None:
     """Who calls, as a plain dict with the names of the request's ``caller``; None if nobody."""
     caller = request.caller
-    return caller.to_dict() if hasattr(caller, "to_dict") else caller
+    if caller is None:
+        return None
+    fields: dict[str, Any] = caller.to_dict()
+    return fields
 
 
 @functools.lru_cache(maxsize=64)

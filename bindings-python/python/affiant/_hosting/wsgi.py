@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal
 from urllib.parse import unquote_to_bytes
 
 from affiant._hosting import handlers
-from affiant._hosting.handlers import RESPONSE_BYTES_MAX, Answer
+from affiant._hosting.handlers import RESPONSE_BYTES_MAX, Answer, HTTPError
 from affiant._hosting.request import caller_of, root_of, server_of
 
 log = logging.getLogger("affiant.app.wsgi")
@@ -203,6 +203,26 @@ class WsgiHandler:
             environ["AUTH_TYPE"] = caller.get("policy") or ""
         environ["ccf.request"] = request
         return environ
+
+
+def understand_http_error(app: Any) -> None:
+    """Lets a Flask app answer ``ccf.HTTPError`` as the node does, unless it has its own way: it
+    would take the exception for a failure before the gateway sees it.
+
+    Raises:
+        Exception: the app takes no more handlers.
+    """
+    register = getattr(app, "register_error_handler", None)
+    specified = getattr(app, "error_handler_spec", None)
+    if not callable(register) or not isinstance(specified, dict):
+        return
+    if HTTPError not in specified[None][None]:
+        register(HTTPError, _answer)
+
+
+def _answer(error: HTTPError) -> tuple[bytes, int, list[tuple[str, str]]]:
+    status, headers, body = error.answer()
+    return body, status, headers
 
 
 def native(path: str) -> str:
