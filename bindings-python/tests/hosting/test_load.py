@@ -514,3 +514,16 @@ def anything(*arguments):
     assert "neither an ASGI" in failure(
         modules={"/app.py": source}, options={**options, "interface": "cgi"}
     )
+
+
+def test_proxies_that_raise_outside_of_a_request_are_passed_over(tmp_path: Path) -> None:
+    source = WSGI + """
+class Proxy:
+    def __call__(self): ...
+    def __getattr__(self, name):
+        raise RuntimeError("outside of a request")
+request = Proxy()
+"""
+    for loaded in both(tmp_path, {"app.py": source}):
+        assert loaded.interface == "wsgi"
+        loaded.shutdown()

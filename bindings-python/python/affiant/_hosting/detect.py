@@ -85,12 +85,16 @@ def web_apps(module: ModuleType) -> dict[str, Interface]:
     """The names in a module that hold web apps made for it, and what each is."""
     found: dict[str, Interface] = {}
     for name, thing in vars(module).items():
-        if name.startswith("__") or inspect.isclass(thing) or inspect.ismodule(thing):
+        try:
+            if name.startswith("__") or inspect.isclass(thing) or inspect.ismodule(thing):
+                continue
+            # Whatever takes two arguments looks like WSGI, so helper functions are not shown.
+            if inspect.isroutine(thing) and name not in WEB_NAMES:
+                continue
+            interface = interface_of(thing)
+        except Exception:
+            # Proxies of what only a request has, such as Flask's `request`, raise at any look.
             continue
-        # Whatever takes two arguments looks like WSGI, so helper functions are not shown.
-        if inspect.isroutine(thing) and name not in WEB_NAMES:
-            continue
-        interface = interface_of(thing)
         if interface in ("wsgi", "asgi"):
             found[name] = interface
     return found
