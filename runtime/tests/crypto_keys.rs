@@ -163,6 +163,27 @@ fn text_that_is_no_key_is_refused() {
     assert!(PublicKey::from_pem(&ed.to_pem().unwrap()).is_err());
 }
 
+/// Line breaks get lost in environment variables and JSON: the message may not quote what is then one
+/// line, neither as text nor as numbers.
+#[test]
+fn a_refused_pem_is_not_quoted() {
+    let pem = ec_key(EcCurve::P256).unwrap().to_pem().unwrap();
+    let one_line = pem.replace('\n', "");
+    let escaped = pem.replace('\n', "\\n");
+    let cut = pem.rsplit_once("-----END").unwrap().0;
+    let begun = one_line.strip_suffix('-').unwrap();
+    let altered = pem.replacen('M', "*", 1);
+    for text in [&one_line, &escaped, cut, begun, &altered] {
+        for error in
+            [PrivateKey::from_pem(text).unwrap_err(), PublicKey::from_pem(text).unwrap_err()]
+        {
+            let message = error.to_string();
+            assert!(message.len() < 150, "{message}");
+            assert!(!message.contains("MIG") && !message.contains("77, 73"), "{message}");
+        }
+    }
+}
+
 #[test]
 fn private_jwks_that_do_not_fit_together_are_refused() {
     for key in keys() {

@@ -10,7 +10,7 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
 
-use super::pem::{pem_encode, public_key_der};
+use super::pem::{fault, pem_encode, public_key_der};
 
 /// An RSA-2048 key pair for encryption.
 pub struct EncryptionKey {
@@ -45,7 +45,7 @@ impl EncryptionKey {
     /// The text holds no RSA key in PKCS#8.
     pub fn from_pem(pem: &str) -> Result<Self, KeyError> {
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes())
-            .map_err(|error| KeyError(format!("not a PEM private key: {error}")))?;
+            .map_err(|error| KeyError(format!("not a PEM private key: {}", fault(&error))))?;
         Self::from_pkcs8(der.secret_pkcs8_der())
     }
 

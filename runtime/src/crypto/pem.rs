@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::SubjectPublicKeyInfoDer;
-use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::pem::{self, PemObject as _};
 use zeroize::Zeroizing;
 
 const LINE_CHARS: usize = 64;
@@ -42,7 +42,7 @@ pub fn pem_encode(label: &str, der: &[u8]) -> String {
 pub fn certificate_der(pem: &str) -> Result<Vec<u8>, KeyError> {
     CertificateDer::from_pem_slice(pem.as_bytes())
         .map(|der| der.as_ref().to_vec())
-        .map_err(|error| KeyError(format!("not a PEM certificate: {error}")))
+        .map_err(|error| KeyError(format!("not a PEM certificate: {}", fault(&error))))
 }
 
 /// A member's or user's id: hex SHA-256 of the DER of the first certificate in `pem`.
@@ -60,7 +60,24 @@ pub fn certificate_id(pem: &str) -> Result<String, KeyError> {
 pub fn public_key_der(pem: &str) -> Result<Vec<u8>, KeyError> {
     SubjectPublicKeyInfoDer::from_pem_slice(pem.as_bytes())
         .map(|der| der.as_ref().to_vec())
-        .map_err(|error| KeyError(format!("not a PEM public key: {error}")))
+        .map_err(|error| KeyError(format!("not a PEM public key: {}", fault(&error))))
+}
+
+/// Why a text is no PEM. The reader's own words quote lines of it, and with them the key of a PEM whose
+/// line breaks were lost.
+pub(super) fn fault(error: &pem::Error) -> &'static str {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => {
+            "its END line is missing (BEGIN and END are on lines of their own)"
+        }
+        pem::Error::IllegalSectionStart { .. } => {
+            "its BEGIN line is malformed (BEGIN and END are on lines of their own)"
+        }
+        pem::Error::Base64Decode(_) => "what is between its BEGIN and END is not base64",
+        pem::Error::SectionTooLarge => "it is too large",
+        pem::Error::NoItemsFound => "there is none in the text",
+        _ => "it cannot be read",
+    }
 }
 
 #[cfg(test)]

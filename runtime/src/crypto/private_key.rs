@@ -18,7 +18,7 @@ use x509_cert::spki::AlgorithmIdentifier;
 use zeroize::Zeroizing;
 
 use super::error::CryptoError;
-use super::pem::pem_encode;
+use super::pem::{fault, pem_encode};
 use super::public_key::{
     EcCurve, KeyKind, OID_EC, OID_ED25519, OID_RSA, OID_X25519, PublicKey, too_long,
 };
@@ -65,8 +65,10 @@ impl PrivateKey {
         if pem.len() > PEM_BYTES_MAX {
             return Err(too_long());
         }
-        let (section, der) = <(SectionKind, Vec<u8>)>::from_pem_slice(pem.as_bytes())
-            .map_err(|error| CryptoError::key(format!("not a PEM private key: {error}")))?;
+        let (section, der) =
+            <(SectionKind, Vec<u8>)>::from_pem_slice(pem.as_bytes()).map_err(|error| {
+                CryptoError::key(format!("not a PEM private key: {}", fault(&error)))
+            })?;
         let der = Zeroizing::new(der);
         match section {
             SectionKind::PrivateKey => Self::from_pkcs8(&der),

@@ -14,7 +14,7 @@ use x509_cert::Certificate;
 use x509_cert::spki::{AlgorithmIdentifier, SubjectPublicKeyInfoRef};
 
 use super::error::CryptoError;
-use super::pem::pem_encode;
+use super::pem::{fault, pem_encode};
 use crate::limits::{PEM_BYTES_MAX, RSA_BITS_MAX, RSA_BITS_MIN};
 
 pub(super) const OID_EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -133,8 +133,10 @@ impl PublicKey {
         if pem.len() > PEM_BYTES_MAX {
             return Err(too_long());
         }
-        let (section, der) = <(SectionKind, Vec<u8>)>::from_pem_slice(pem.as_bytes())
-            .map_err(|error| CryptoError::key(format!("not a PEM public key: {error}")))?;
+        let (section, der) =
+            <(SectionKind, Vec<u8>)>::from_pem_slice(pem.as_bytes()).map_err(|error| {
+                CryptoError::key(format!("not a PEM public key: {}", fault(&error)))
+            })?;
         match section {
             SectionKind::PublicKey => Self::from_der(&der),
             SectionKind::Certificate => Self::from_certificate_der(&der),

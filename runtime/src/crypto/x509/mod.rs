@@ -12,6 +12,7 @@ use x509_cert::Certificate;
 
 use self::path::Link;
 use super::error::CryptoError;
+use super::pem::fault;
 use crate::limits::{CERTIFICATE_BUNDLE_BYTES_MAX, CERTIFICATE_BUNDLE_COUNT_MAX};
 
 /// The DER of every certificate in `bundle`, concatenated PEM. Text between them is ignored.
@@ -45,7 +46,8 @@ fn links(bundle: &str) -> Result<Vec<Link>, CryptoError> {
     }
     let mut links = Vec::new();
     for der in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
-        let der = der.map_err(|error| CryptoError::key(format!("not a PEM bundle: {error}")))?;
+        let der =
+            der.map_err(|error| CryptoError::key(format!("not a PEM bundle: {}", fault(&error))))?;
         let certificate = Certificate::from_der(&der).map_err(|error| {
             CryptoError::key(format!("certificate {} is malformed: {error}", links.len()))
         })?;
