@@ -14,7 +14,7 @@ pub(crate) struct Classes {
     pub(crate) error: Py<PyType>,
     pub(crate) access: Py<PyType>,
     pub(crate) no_transaction: Py<PyType>,
-    crypto: Py<PyType>,
+    pub(crate) crypto: Py<PyType>,
     pub(crate) time_limit: Py<PyType>,
 }
 
@@ -113,6 +113,11 @@ pub(crate) fn refused(py: Python<'_>, refusal: &TableRefusal) -> PyErr {
 /// `ccf.NoTransactionError`.
 pub(crate) fn no_transaction(py: Python<'_>, message: &str) -> PyErr {
     raise(py, |known| &known.no_transaction, message)
+}
+
+/// `ccf.CryptoError`. The message must quote no key material.
+pub(crate) fn crypto(py: Python<'_>, message: &str) -> PyErr {
+    raise(py, |known| &known.crypto, message)
 }
 
 /// What the store refuses: keys and values above their bounds.

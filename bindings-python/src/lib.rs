@@ -5,6 +5,7 @@
 //! for the GIL while it holds a lock.
 
 mod app;
+mod crypto;
 mod error;
 mod frontend;
 mod functions;
@@ -32,6 +33,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     error::register(module)?;
     functions::register(module)?;
+    crypto::register(module)?;
     module.add_class::<kv::Kv>()?;
     module.add_class::<kv::Map>()?;
     module.add_class::<request::Request>()?;

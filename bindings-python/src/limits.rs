@@ -16,3 +16,5 @@ pub(crate) const REPORT_DATA_BYTES_MAX: usize = 64;
 pub(crate) const GIVE_UP_GRACE_MS: u64 = 1_000;
 /// Memory of Python objects beyond what the loaded app takes, where governance sets no bound, in bytes.
 pub(crate) const OBJECT_BYTES_DEFAULT: u64 = 1 << 30;
+/// Hashing of at least so much lets go of the GIL, in bytes.
+pub(crate) const DETACH_BYTES_MIN: usize = 32 * 1024;

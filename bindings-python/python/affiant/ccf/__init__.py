@@ -19,9 +19,14 @@ from affiant._hosting.declared import endpoint
 from affiant._hosting.handlers import HTTPError, Response
 from affiant._native import (
     AccessError,
+    Body,
+    Caller,
     CryptoError,
     Error,
+    HistoricalState,
+    Map,
     NoTransactionError,
+    Request,
     TimeLimitExceeded,
     kv,
 )
@@ -33,19 +38,24 @@ from . import consensus, crypto, historical, network, rpc, snp_attestation
 from .converters import (
     buf_to_json_compatible,
     buf_to_str,
-    digest,
     json_compatible_to_buf,
     str_to_buf,
 )
+from .crypto import digest
 from .governance import create_proposal
 
 __all__ = [
     "AccessError",
+    "Body",
     "CCFPythonRuntime",
+    "Caller",
     "CryptoError",
     "Error",
     "HTTPError",
+    "HistoricalState",
+    "Map",
     "NoTransactionError",
+    "Request",
     "Response",
     "TimeLimitExceeded",
     "buf_to_json_compatible",
@@ -66,6 +76,9 @@ __all__ = [
     "snp_attestation",
     "str_to_buf",
 ]
+
+# Of the running request, looked up each time (see __getattr__); None outside.
+request: Request | None
 
 
 class CCFPythonRuntime:
