@@ -10,7 +10,7 @@ import pytest
 from fake import FakeRequest
 
 import compare
-from affiant._hosting.load import Loaded, Source, load
+from affiant._hosting.load import AppLoadError, Loaded, Source, load
 from table import Request
 
 WEB = Path(__file__).resolve().parent.parent / "web"
@@ -122,6 +122,15 @@ def test_an_http_error_of_ours_is_answered_by_both_frameworks() -> None:
         assert (status, body) == (409, b'{"error":{"code":"Taken","message":"taken"}}')
         assert loaded.warnings == []
         loaded.shutdown()
+
+
+def test_flask_is_found_among_its_proxies() -> None:
+    source = "from flask import Flask, current_app, g, request, session\napp = Flask(__name__)\n"
+    loaded = load(Source(modules={"/app.py": source}))
+    assert loaded.interface == "wsgi"
+    loaded.shutdown()
+    with pytest.raises(AppLoadError, match=r"web \(WSGI\)"):
+        load(Source(modules={"/app.py": source.replace("app =", "web =")}))
 
 
 def test_a_fastapi_app_gives_its_document() -> None:

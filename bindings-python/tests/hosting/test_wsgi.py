@@ -320,6 +320,23 @@ def test_errors_go_to_the_log(caplog: pytest.LogCaptureFixture) -> None:
     assert [record.getMessage() for record in caplog.records] == ["one", "two", "three"]
 
 
+def test_logging_that_writes_to_errors_does_not_go_round(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def app(environ: Environ, start: Start) -> list[bytes]:
+        shown = logging.StreamHandler(environ["wsgi.errors"])
+        logging.getLogger().addHandler(shown)
+        try:
+            logging.getLogger("own").error("said once")
+        finally:
+            logging.getLogger().removeHandler(shown)
+        start("200 OK", [])
+        return []
+
+    assert answer(app)[0] == 200
+    assert capsys.readouterr().err == "said once\n"
+
+
 def test_an_http_error_is_the_answer_it_names() -> None:
     def app(_environ: Environ, _start: Start) -> list[bytes]:
         raise HTTPError(409, "taken", code="Taken")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Literal
 
 from affiant._hosting.errors import AppLoadError
@@ -106,7 +106,7 @@ def offered(module: ModuleType) -> str:
     functions = [
         name
         for name, thing in vars(module).items()
-        if inspect.isfunction(thing)
+        if type(thing) is FunctionType
         and thing.__module__ == module.__name__
         and not name.startswith("_")
     ]

@@ -45,6 +45,7 @@ class ErrorStream(io.TextIOBase):
 
     def __init__(self) -> None:
         self._line = ""
+        self._logging = False
 
     def writable(self) -> bool:
         return True
@@ -62,8 +63,18 @@ class ErrorStream(io.TextIOBase):
         self._emit(line)
 
     def _emit(self, line: str) -> None:
-        if line.strip():
+        if not line.strip():
+            return
+        if self._logging:
+            # The app's logging writes here (Flask's documentation shows it so): the log's own
+            # line has come back, formatted, and goes where it was meant for.
+            print(line, file=sys.stderr)
+            return
+        self._logging = True
+        try:
             log.error("%s", line[:LINE_CHARACTERS_MAX])
+        finally:
+            self._logging = False
 
 
 class _Call:
