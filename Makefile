@@ -10,7 +10,7 @@ ROUND_TRIPS ?= 10000
 
 SHELL := /bin/bash
 
-.PHONY: help setup setup-js build release wheel demo test lint unit simulate kill conformance conformance-js conformance-crypto examples-js libraries-js load bench docs
+.PHONY: help setup setup-js build release wheel python demo test lint unit simulate kill conformance conformance-js conformance-crypto examples-js libraries-js load bench docs
 
 help:
 	@echo "make demo         build, start a node with the logging example, send requests, verify a receipt"
@@ -24,6 +24,8 @@ help:
 	@echo "make examples-js  the TypeScript examples and the projects of affiant new, built by npm and served"
 	@echo "make conformance-crypto  10,000 crypto round trips with Python's cryptography (OpenSSL)"
 	@echo "make libraries-js  npm libraries at work in handlers: lodash-es, cbor-x, protobufjs, jsrsasign, ..."
+	@echo "make wheel        the Python package, in target/wheels"
+	@echo "make python       the wheel's tests, on CPython 3.11, 3.12 and 3.13"
 	@echo "make load         whole-node load figures (not part of make test)"
 	@echo "make bench        micro-benchmarks (not part of make test)"
 
@@ -82,6 +84,10 @@ load: release
 
 bench: setup
 	$(CARGO) bench --locked -p affiant-bench
+
+# The wheel's tests on every CPython that is here.
+python: wheel
+	@bindings-python/tests/run.sh
 
 # The Python package, one wheel for CPython 3.11 and later, in target/wheels.
 wheel: setup
