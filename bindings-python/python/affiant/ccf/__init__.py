@@ -67,18 +67,13 @@ __all__ = [
     "endpoint",
     "get_attestation",
     "historical",
-    "historical_state",
     "json_compatible_to_buf",
     "kv",
     "network",
-    "request",
     "rpc",
     "snp_attestation",
     "str_to_buf",
 ]
-
-# Of the running request, looked up each time (see __getattr__); None outside.
-request: Request | None
 
 
 class CCFPythonRuntime:
@@ -107,7 +102,7 @@ class CCFPythonRuntime:
 
 
 def __getattr__(name: str) -> Any:
-    # What belongs to the running request is looked up each time.
+    # What belongs to the running request is looked up each time, and not part of `import *`.
     if name == "request":
         return _current_request()
     if name == "historical_state":

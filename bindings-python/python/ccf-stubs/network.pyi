@@ -1,0 +1,1 @@
+from affiant.ccf.network import *
