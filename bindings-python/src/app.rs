@@ -87,6 +87,33 @@ impl App {
         })
     }
 
+    /// From what `affiant._hosting` has loaded, with the origin and the manifest that `place` adds.
+    pub(crate) fn of(loaded: &Bound<'_, PyAny>, guarded: bool) -> PyResult<Self> {
+        let py = loaded.py();
+        let text = |value: Bound<'_, PyAny>| -> PyResult<Json> {
+            let bytes = json::dumps(&value)?;
+            serde_json::from_slice(&bytes)
+                .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))
+        };
+        let endpoints = text(loaded.getattr("endpoints")?)?;
+        let modules: BTreeMap<String, String> = loaded.getattr("modules")?.extract()?;
+        let openapi = loaded.getattr("openapi")?;
+        let openapi = if openapi.is_none() { None } else { Some(text(openapi)?) };
+        let coroutine_class = py.import("types")?.getattr("CoroutineType")?.unbind();
+        Ok(Self {
+            module: py.import("affiant._hosting.asgi")?.unbind(),
+            coroutine_class,
+            endpoints,
+            modules: modules.into_iter().collect(),
+            warnings: loaded.getattr("warnings")?.extract()?,
+            manifest: text(loaded.getattr("manifest")?)?,
+            origin: loaded.getattr("origin")?.extract()?,
+            openapi,
+            guarded,
+            loaded: loaded.clone().unbind(),
+        })
+    }
+
     pub(crate) fn handler(&self, py: Python<'_>, endpoint: &Endpoint) -> Result<Handler, String> {
         let key = format!("{} {}", endpoint.method, endpoint.path);
         let found = self
@@ -138,26 +165,5 @@ fn load(py: Python<'_>, source: &AppSource, options: &LoadOptions) -> PyResult<A
         }
     };
 
-    let text = |value: Bound<'_, PyAny>| -> PyResult<Json> {
-        let bytes = json::dumps(&value)?;
-        serde_json::from_slice(&bytes)
-            .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))
-    };
-    let endpoints = text(loaded.getattr("endpoints")?)?;
-    let modules: BTreeMap<String, String> = loaded.getattr("modules")?.extract()?;
-    let openapi = loaded.getattr("openapi")?;
-    let openapi = if openapi.is_none() { None } else { Some(text(openapi)?) };
-    let coroutine_class = py.import("types")?.getattr("CoroutineType")?.unbind();
-    Ok(App {
-        module: py.import("affiant._hosting.asgi")?.unbind(),
-        coroutine_class,
-        endpoints,
-        modules: modules.into_iter().collect(),
-        warnings: loaded.getattr("warnings")?.extract()?,
-        manifest: text(loaded.getattr("manifest")?)?,
-        origin: loaded.getattr("origin")?.extract()?,
-        openapi,
-        guarded: options.guarded,
-        loaded: loaded.unbind(),
-    })
+    App::of(&loaded, options.guarded)
 }

@@ -93,12 +93,30 @@ pub(crate) struct State {
     past: Past,
 }
 
+impl State {
+    pub(crate) fn new(past: Past) -> Self {
+        Self { past }
+    }
+}
+
 #[pymethods]
 impl State {
     /// Its id, such as `2.17`.
     #[getter]
     fn transaction_id(&self) -> String {
         self.past.txid().to_string()
+    }
+
+    /// The number in its id.
+    #[getter]
+    fn seqno(&self) -> u64 {
+        self.past.txid().seqno
+    }
+
+    /// The names of the maps that it wrote to, ascending.
+    #[getter]
+    fn map_names(&self) -> Vec<String> {
+        self.past.map_names()
     }
 
     /// Its receipt as a dict, as `GET /receipt` answers it.
@@ -114,14 +132,24 @@ impl State {
     }
 
     fn __repr__(&self) -> String {
-        format!("<HistoricalState {}>", self.past.txid())
+        let names = self.past.map_names();
+        format!("<HistoricalState {}: wrote to {}>", self.past.txid(), names.join(", "))
     }
+
+    fn _repr_html_(slf: &Bound<'_, Self>) -> PyResult<Option<String>> {
+        notebook(slf.as_any(), "state")
+    }
+}
+
+/// What a notebook shows of `thing`: made by Python code.
+pub(crate) fn notebook(thing: &Bound<'_, PyAny>, function: &str) -> PyResult<Option<String>> {
+    thing.py().import("affiant._notebook")?.call_method1(function, (thing,))?.extract()
 }
 
 #[pyfunction]
 fn historical_state(py: Python<'_>) -> PyResult<Option<State>> {
     let found = current(py)?.get().with(py, |surface| surface.historical_state())?;
-    Ok(found.map(|past| State { past }))
+    Ok(found.map(State::new))
 }
 
 #[pyfunction]
@@ -141,7 +169,7 @@ fn get_state_range<'py>(
     let Some(states) = found else { return Ok(None) };
     let list = PyList::empty(py);
     for past in states {
-        list.append(Bound::new(py, State { past })?)?;
+        list.append(Bound::new(py, State::new(past))?)?;
     }
     Ok(Some(list))
 }

@@ -13,7 +13,7 @@ use pyo3::types::{PyBytes, PyDict, PyList, PyString};
 use crate::error;
 use crate::json;
 use crate::limits::MAP_HANDLES_COUNT_MAX;
-use crate::session;
+use crate::session::{self, Session};
 use crate::surface::{Pair, Past, Span};
 
 /// `ccf.kv`, or the `kv` of a past transaction.
@@ -21,11 +21,17 @@ use crate::surface::{Pair, Past, Span};
 pub(crate) struct Kv {
     handles: Py<PyDict>,
     past: Option<Past>,
+    /// Whose maps these are, whatever else runs; None: the running request's.
+    session: Option<Py<Session>>,
 }
 
 impl Kv {
     pub(crate) fn new(py: Python<'_>, past: Option<Past>) -> Self {
-        Self { handles: PyDict::new(py).unbind(), past }
+        Self { handles: PyDict::new(py).unbind(), past, session: None }
+    }
+
+    pub(crate) fn of_session(py: Python<'_>, session: Py<Session>) -> Self {
+        Self { handles: PyDict::new(py).unbind(), past: None, session: Some(session) }
     }
 }
 
@@ -46,7 +52,9 @@ impl Kv {
             .map_err(|_| PyTypeError::new_err("the name of a map is a str"))?
             .to_str()?;
         let map = MapName::new(text).map_err(|refused| error::of_store(py, &refused))?;
-        let handle = Bound::new(py, Map { name: map, past: self.past.clone() })?.into_any();
+        let session = self.session.as_ref().map(|session| session.clone_ref(py));
+        let handle =
+            Bound::new(py, Map { name: map, past: self.past.clone(), session })?.into_any();
         if handles.len() < MAP_HANDLES_COUNT_MAX {
             handles.set_item(name, &handle)?;
         }
@@ -63,6 +71,7 @@ impl Kv {
 pub(crate) struct Map {
     name: MapName,
     past: Option<Past>,
+    session: Option<Py<Session>>,
 }
 
 /// A key as given.
@@ -186,8 +195,11 @@ impl Map {
         py: Python<'py>,
         method: &str,
         write: bool,
-    ) -> PyResult<Bound<'py, session::Session>> {
-        let session = session::current(py)?;
+    ) -> PyResult<Bound<'py, Session>> {
+        let session = match &self.session {
+            Some(own) => own.bind(py).clone(),
+            None => session::current(py)?,
+        };
         let checked = session.get().context().permit(&self.name, method, write);
         checked.map_err(|refusal| error::refused(py, &refusal))?;
         Ok(session)
@@ -341,7 +353,8 @@ impl Map {
     fn __richcmp__(&self, other: &Bound<'_, PyAny>, op: CompareOp) -> PyResult<bool> {
         let same = other.cast::<Self>().is_ok_and(|other| {
             let other = other.get();
-            self.name == other.name && self.past.is_none() && other.past.is_none()
+            let bound = |map: &Self| map.past.is_some() || map.session.is_some();
+            self.name == other.name && !bound(self) && !bound(other)
         });
         match op {
             CompareOp::Eq => Ok(same),
@@ -359,6 +372,10 @@ impl Map {
 
     fn __repr__(&self) -> String {
         format!("<map {:?}>", self.name.as_str())
+    }
+
+    fn _repr_html_(slf: &Bound<'_, Self>) -> PyResult<Option<String>> {
+        crate::functions::notebook(slf.as_any(), "map")
     }
 
     /// The value under `key`, or `default`.

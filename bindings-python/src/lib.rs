@@ -6,6 +6,7 @@
 
 mod app;
 mod crypto;
+mod embed;
 mod error;
 mod frontend;
 mod functions;
@@ -34,6 +35,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     error::register(module)?;
     functions::register(module)?;
     crypto::register(module)?;
+    embed::register(module)?;
     module.add_class::<kv::Kv>()?;
     module.add_class::<kv::Map>()?;
     module.add_class::<request::Request>()?;

@@ -44,6 +44,12 @@ impl Session {
         self.request.as_ref()
     }
 
+    /// Whether its request still runs.
+    pub(crate) fn is_open(&self) -> bool {
+        // Locked: somebody uses it.
+        self.surface.try_lock().is_none_or(|surface| surface.is_some())
+    }
+
     /// Ends the session: what was behind it. Waits for another thread's operation, so the GIL must be
     /// free where that may wait.
     pub(crate) fn close(&self) -> Option<Box<dyn Surface>> {

@@ -22,10 +22,10 @@ const NO_VERIFIER: &str =
 pub(crate) struct Local {
     pub(crate) tx: Tx,
     pub(crate) apply_writes: Option<bool>,
-    store: Arc<Store>,
-    attestation: Attestation,
-    historical: Option<(Arc<HistoricalCache>, HistoricalNamespace)>,
-    state: Option<Arc<HistoricalState>>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) attestation: Attestation,
+    pub(crate) historical: Option<(Arc<HistoricalCache>, HistoricalNamespace)>,
+    pub(crate) state: Option<Arc<HistoricalState>>,
 }
 
 impl Local {

@@ -32,6 +32,13 @@ impl Past {
         }
     }
 
+    pub(crate) fn map_names(&self) -> Vec<String> {
+        match self {
+            Self::Shared(state) => state.map_names().map(|name| name.as_str().to_owned()).collect(),
+            Self::Copy(copy) => copy.maps.keys().cloned().collect(),
+        }
+    }
+
     pub(crate) fn receipt(&self) -> String {
         match self {
             Self::Shared(state) => state.receipt_json().to_string(),

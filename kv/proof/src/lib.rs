@@ -28,7 +28,8 @@ pub use digest::{Digest, DigestParseError, to_hex};
 pub use error::ProofError;
 pub use key::PublicKey;
 pub use receipt::{
-    ExpectedClaims, Receipt, VerifyOptions, verify_cose, verify_cose_endorsed, verify_json,
+    ExpectedClaims, Receipt, ReceiptForm, UnreadableReceipt, VerifyOptions, verify_cose,
+    verify_cose_endorsed, verify_json, verify_receipt,
 };
 pub use txid::{TxId, TxIdParseError};
 pub use verdict::{Check, Outcome, Verdict};

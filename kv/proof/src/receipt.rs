@@ -3,8 +3,10 @@
 //! A receipt holds the parts of one leaf, the path from it to a root, a node's signature over
 //! that root, and the node's certificate. [`verify_json`] and [`verify_cose`] check receipts.
 
+mod any;
 mod verify;
 
+pub use any::{ReceiptForm, UnreadableReceipt, verify_receipt};
 pub(crate) use verify::certificates;
 pub use verify::{ExpectedClaims, VerifyOptions, verify_cose, verify_cose_endorsed, verify_json};
 

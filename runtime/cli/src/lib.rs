@@ -36,6 +36,7 @@ use crate::args::{Cli, Command, LedgerCommand, ReceiptCommand};
 
 pub use crate::exit::Failure;
 pub use crate::language::{AppLoader, Console, Languages, LoadedApp, Manner};
+pub use crate::ledger::audit_ledger;
 
 /// The name that usage messages show, however the program was started.
 const PROGRAM: &str = "affiant";

@@ -3,15 +3,14 @@
 //! Invariant: exit code 0 means that the receipt's signature was checked and leads to the given
 //! certificate; what cannot be read at all is told apart (3) from what does not hold (1).
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use affiant_proof::{
-    Certificate, Check, Digest, ExpectedClaims, Outcome, Receipt, Verdict, VerifyOptions, limits,
-    verify_cose, verify_json,
+    Digest, ExpectedClaims, Outcome, UnreadableReceipt, Verdict, VerifyOptions, limits,
+    verify_receipt,
 };
 use serde_json::json;
 
@@ -28,12 +27,8 @@ pub(crate) fn verify(arguments: &ReceiptVerifyArgs) -> Result<u8, Failure> {
     let now = arguments.now.as_deref().map(parse_time).transpose()?;
     let expected = arguments.claims.as_deref().map(parse_claims).transpose()?;
     let certificate = read(&arguments.service_cert, CERTIFICATE_FILE_BYTES_MAX)?;
-    let certificate = String::from_utf8(certificate)
-        .ok()
-        .filter(|text| text.contains("-----BEGIN CERTIFICATE-----"))
-        .ok_or_else(|| {
-            unreadable(&arguments.service_cert, "it holds no certificate in PEM form")
-        })?;
+    // What is no text is no certificate either, which the verifier says.
+    let certificate = String::from_utf8(certificate).unwrap_or_default();
     let claims = match &arguments.claims_file {
         Some(path) => Some(read(path, CLAIMS_FILE_BYTES_MAX)?),
         None => None,
@@ -45,7 +40,12 @@ pub(crate) fn verify(arguments: &ReceiptVerifyArgs) -> Result<u8, Failure> {
         (None, None) => ExpectedClaims::Any,
     };
     let options = VerifyOptions { now, claims };
-    let (format, verdict) = match_format(arguments, &receipt, &certificate, &options)?;
+    let (form, verdict) =
+        verify_receipt(&receipt, &certificate, &options).map_err(|error| match error {
+            UnreadableReceipt::Receipt(why) => unreadable(&arguments.file, &why),
+            UnreadableReceipt::Certificate(why) => unreadable(&arguments.service_cert, &why),
+        })?;
+    let format = form.as_str();
     let verified = verdict.is_valid();
     let mut output = Output::new();
     if arguments.json {
@@ -54,73 +54,6 @@ pub(crate) fn verify(arguments: &ReceiptVerifyArgs) -> Result<u8, Failure> {
         explain(&mut output, format, &verdict, &arguments.service_cert);
     }
     Ok(if verified { exit::SUCCESS } else { exit::FAILURE })
-}
-
-/// JSON begins with a brace; everything else is taken for COSE, whose verifier says what it lacks.
-fn match_format(
-    arguments: &ReceiptVerifyArgs,
-    receipt: &[u8],
-    certificate: &str,
-    options: &VerifyOptions<'_>,
-) -> Result<(&'static str, Verdict), Failure> {
-    let first = receipt.iter().find(|byte| !byte.is_ascii_whitespace());
-    match first {
-        None => Err(unreadable(&arguments.file, "it is empty")),
-        Some(b'{') => {
-            let receipt = Receipt::parse(&bare(receipt)).map_err(|error| {
-                let refusal = refusal(receipt).unwrap_or_else(|| error.to_string());
-                unreadable(&arguments.file, &refusal)
-            })?;
-            Ok(("json", verify_json(&receipt, certificate, options)))
-        }
-        Some(0xd2 | 0x84) => {
-            let certificate = Certificate::from_pem(certificate)
-                .map_err(|error| unreadable(&arguments.service_cert, &error.to_string()))?;
-            let key = certificate.public_key();
-            let mut verdict = verify_cose(receipt, key, options.claims);
-            if let Some(now) = options.now {
-                verdict.checks.push(check_validity(&certificate, now));
-            }
-            Ok(("cose", verdict))
-        }
-        Some(_) => Err(unreadable(
-            &arguments.file,
-            "it is neither a JSON receipt (an object) nor a COSE one (a COSE_Sign1 message)",
-        )),
-    }
-}
-
-/// The receipt itself: an answer of an application may hold it as its member `receipt`.
-fn bare(json: &[u8]) -> Cow<'_, [u8]> {
-    match serde_json::from_slice(json) {
-        Ok(serde_json::Value::Object(mut outer)) if !outer.contains_key("cert") => {
-            match outer.remove("receipt") {
-                Some(receipt) => Cow::Owned(receipt.to_string().into_bytes()),
-                None => Cow::Borrowed(json),
-            }
-        }
-        _ => Cow::Borrowed(json),
-    }
-}
-
-/// What the service said instead of giving a receipt: `{"error": {"code", "message"}}`.
-fn refusal(json: &[u8]) -> Option<String> {
-    let answer: serde_json::Value = serde_json::from_slice(json).ok()?;
-    let text = |field: &str| answer.pointer(field)?.as_str();
-    let (code, message) = (text("/error/code")?, text("/error/message")?);
-    Some(format!(
-        "it holds no receipt but what the service answered: {code}: {message:?}. Ask for it again, with \
-         the id of a committed transaction"
-    ))
-}
-
-/// A COSE receipt carries no certificate, so the one given is what can expire.
-fn check_validity(certificate: &Certificate, now: u64) -> Check {
-    let (outcome, explanation) = match certificate.verify_valid_at(now) {
-        Ok(()) => (Outcome::Passed, "the service certificate is valid at that time".to_owned()),
-        Err(error) => (Outcome::Failed, error.to_string()),
-    };
-    Check { name: "validity", outcome, explanation }
 }
 
 fn as_json(format: &str, verdict: &Verdict) -> serde_json::Value {

@@ -1,13 +1,13 @@
 //! The keys and certificates of a node and its service: made once, sealed at rest, read at restart.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use affiant_kv::KeyError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use zeroize::Zeroizing;
 
-use super::settings::NodeSettings;
+use super::settings::{NodeSettings, Storage};
 use crate::crypto::{
     CertificateRequest, EncryptionKey, LedgerSecret, RuntimeSigner, SigningKey, SubjectName,
 };
@@ -36,7 +36,7 @@ pub(crate) struct IdentityFacts {
 pub(crate) struct NodeIdentity {
     pub(crate) service_key: Arc<SigningKey>,
     pub(crate) node_key: Arc<SigningKey>,
-    pub(crate) encryption_key: EncryptionKey,
+    pub(crate) encryption_key: Arc<EncryptionKey>,
     pub(crate) secrets: Vec<LedgerSecret>,
     pub(crate) facts: IdentityFacts,
 }
@@ -58,7 +58,7 @@ impl NodeIdentity {
         let mut identity = Self {
             service_key,
             node_key,
-            encryption_key: EncryptionKey::generate()?,
+            encryption_key: encryption_key(&settings.storage)?,
             secrets: vec![LedgerSecret::generate(1)?],
             facts: IdentityFacts {
                 service_certificate_pem: service_certificate.pem,
@@ -177,11 +177,25 @@ impl NodeIdentity {
         Ok(Self {
             service_key: Arc::new(service_key),
             node_key: Arc::new(node_key),
-            encryption_key,
+            encryption_key: Arc::new(encryption_key),
             secrets,
             facts,
         })
     }
+}
+
+/// A new key. Nodes in memory share one per process, since finding it takes longer than all else about
+/// their start; what it would protect is in the same memory.
+fn encryption_key(storage: &Storage) -> RuntimeResult<Arc<EncryptionKey>> {
+    static SHARED: OnceLock<Arc<EncryptionKey>> = OnceLock::new();
+    if !matches!(storage, Storage::Memory) {
+        return Ok(Arc::new(EncryptionKey::generate()?));
+    }
+    if let Some(known) = SHARED.get() {
+        return Ok(known.clone());
+    }
+    let fresh = Arc::new(EncryptionKey::generate()?);
+    Ok(SHARED.get_or_init(|| fresh).clone())
 }
 
 fn length(number: usize) -> [u8; 4] {

@@ -10,9 +10,10 @@ mod sealed;
 mod settings;
 mod start;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use affiant_kv::{
     CommitOutcome, Committer, LedgerReader, ReceiptParts, Snapshot, Store, Tx, TxStatus,
@@ -44,6 +45,13 @@ pub enum ReceiptOutcome {
     Invalid,
 }
 
+struct Running {
+    process: u32,
+    node: Weak<Node>,
+}
+
+static RUNNING: Mutex<Vec<Running>> = Mutex::new(Vec::new());
+
 /// A running node.
 pub struct Node {
     settings: NodeSettings,
@@ -61,9 +69,38 @@ impl Node {
     /// service's first transactions are synced, or its data are verified and its next view is open.
     ///
     /// # Errors
-    /// As [`RuntimeError`] says; nothing is overwritten.
+    /// As [`RuntimeError`] says; nothing is overwritten. Also where this process was forked off from
+    /// one in which a node ran: the threads that then waited for locks are not here, the locks are.
     pub fn start(settings: NodeSettings) -> RuntimeResult<Arc<Self>> {
-        start::start(settings).map(Arc::new)
+        let process = std::process::id();
+        let inherited = |known: &Running| known.process != process && known.node.strong_count() > 0;
+        if let Some(other) = RUNNING.lock().iter().find(|known| inherited(known)) {
+            let reason = format!(
+                "this process ({process}) was forked from process {} while a ledger was open there; fork \
+                 before a ledger is opened, or start processes afresh (in Python the start method \
+                 \"spawn\" or \"forkserver\")",
+                other.process
+            );
+            return Err(RuntimeError::Host { reason });
+        }
+        let node = start::start(settings).map(Arc::new)?;
+        let mut running = RUNNING.lock();
+        running.retain(|known| known.node.strong_count() > 0);
+        running.push(Running { process, node: Arc::downgrade(&node) });
+        Ok(node)
+    }
+
+    /// The nodes that this process has started and that have not stopped: for code that nobody hands
+    /// one to, such as the background jobs of an app.
+    #[must_use]
+    pub fn running() -> Vec<Arc<Self>> {
+        let process = std::process::id();
+        let running = RUNNING.lock();
+        // In a process that was forked off, a node is a copy without its threads.
+        let own = running.iter().filter(|known| known.process == process);
+        let nodes: Vec<_> = own.filter_map(|known| known.node.upgrade()).collect();
+        drop(running);
+        nodes.into_iter().filter(|node| node.failed().is_none()).collect()
     }
 
     /// The store.
@@ -109,6 +146,21 @@ impl Node {
         let (sender, receiver) = sync_channel(1);
         self.register(txid, false, Reply::Thread(sender));
         receiver.recv().unwrap_or_else(|_| CommitNotice::Failed("the node has stopped".to_owned()))
+    }
+
+    /// As [`Self::wait_committed_blocking`], for as long as `patience`; `None` if nothing was heard by
+    /// then.
+    #[must_use]
+    pub fn wait_committed_for(&self, txid: TxId, patience: Duration) -> Option<CommitNotice> {
+        let (sender, receiver) = sync_channel(1);
+        self.register(txid, false, Reply::Thread(sender));
+        match receiver.recv_timeout(patience) {
+            Ok(notice) => Some(notice),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => {
+                Some(CommitNotice::Failed("the node has stopped".to_owned()))
+            }
+        }
     }
 
     fn register(&self, txid: TxId, want_receipt: bool, reply: Reply) {

@@ -8,6 +8,8 @@ written is encrypted, proven and on disk once the request is answered with succe
 ... def put(request):
 ...     ccf.kv["notes"][request.params["id"]] = request.body.json()
 
+Outside of requests, such as in a background thread, ``with ccf.transaction():`` begins one.
+
 The functions are those of CCF's JavaScript interface, in snake_case, grouped as there.
 """
 
@@ -33,6 +35,8 @@ from affiant._native import (
 from affiant._native import current_request as _current_request
 from affiant._native import get_attestation
 from affiant._native import historical_state as _historical_state
+
+from affiant._transaction import here as transaction
 
 from . import consensus, crypto, historical, network, rpc, snp_attestation
 from .converters import (
@@ -73,6 +77,7 @@ __all__ = [
     "rpc",
     "snp_attestation",
     "str_to_buf",
+    "transaction",
 ]
 
 

@@ -10,4 +10,5 @@ mod walk;
 
 pub(crate) use show::show;
 pub(crate) use stat::stat;
+pub use verify::audit_ledger;
 pub(crate) use verify::verify;

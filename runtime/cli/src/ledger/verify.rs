@@ -23,17 +23,8 @@ pub(crate) fn verify(arguments: &LedgerVerifyArgs) -> Result<u8, Failure> {
     };
     let trusted_service = arguments.service_cert.as_deref().map(read_certificate).transpose()?;
     let anchored = trusted_service.is_some();
-    let listing =
-        Listing::read(&arguments.dir, arguments.reading.committed_only)?.require_chunks()?;
-    let mut auditor = Auditor::new(AuditOptions { secrets, trusted_service, now: None });
-    let progress = listing.progress();
-    for chunk in &listing.chunks {
-        let (name, bytes) = listing.load(chunk)?;
-        auditor.chunk(&name.to_string(), &bytes);
-        progress.inc(chunk.bytes);
-    }
-    progress.finish_and_clear();
-    let report = with_foreign_files(auditor.finish(), &listing);
+    let options = AuditOptions { secrets, trusted_service, now: None };
+    let (report, listing) = audit(&arguments.dir, arguments.reading.committed_only, options)?;
     let verified = report.verdict == AuditVerdict::Valid;
     let mut output = Output::new();
     if arguments.reading.json {
@@ -42,6 +33,40 @@ pub(crate) fn verify(arguments: &LedgerVerifyArgs) -> Result<u8, Failure> {
         explain(&mut output, &report, &listing, &arguments.dir, anchored);
     }
     Ok(if verified { exit::SUCCESS } else { exit::FAILURE })
+}
+
+/// Audits the ledger files in `directory`, for programs: what `affiant ledger verify --json` prints.
+///
+/// # Errors
+/// The ledger or the certificate cannot be read.
+pub fn audit_ledger(
+    directory: &Path,
+    service_certificate_pem: Option<&str>,
+) -> Result<Json, Failure> {
+    let trusted_service = service_certificate_pem
+        .map(Certificate::from_pem)
+        .transpose()
+        .map_err(|error| Failure::new(exit::UNREADABLE, error.to_string()))?;
+    let options = AuditOptions { secrets: Vec::new(), trusted_service, now: None };
+    let (report, listing) = audit(directory, false, options)?;
+    Ok(as_json(&report, &listing))
+}
+
+fn audit(
+    directory: &Path,
+    committed_only: bool,
+    options: AuditOptions,
+) -> Result<(AuditReport, Listing), Failure> {
+    let listing = Listing::read(directory, committed_only)?.require_chunks()?;
+    let mut auditor = Auditor::new(options);
+    let progress = listing.progress();
+    for chunk in &listing.chunks {
+        let (name, bytes) = listing.load(chunk)?;
+        auditor.chunk(&name.to_string(), &bytes);
+        progress.inc(chunk.bytes);
+    }
+    progress.finish_and_clear();
+    Ok((with_foreign_files(auditor.finish(), &listing), listing))
 }
 
 fn read_certificate(path: &Path) -> Result<Certificate, Failure> {

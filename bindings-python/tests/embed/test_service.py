@@ -1,0 +1,122 @@
+"""Services over HTTPS from Python."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import affiant
+import ccf
+import pytest
+
+APP = Path(__file__).parent / "notes_app.py"
+
+
+def call(
+    service: affiant.Service, method: str, path: str, body: Any = None, user: Any = None
+) -> tuple[int, Any, str | None]:
+    context = ssl.create_default_context(cafile=service.certificate_path)
+    if user is not None:
+        context.load_cert_chain(user.certificate, user.private_key)
+    place = urlsplit(service.url)
+    connection = http.client.HTTPSConnection(str(place.hostname), place.port, context=context)
+    try:
+        connection.request(method, path, body=None if body is None else json.dumps(body))
+        answer = connection.getresponse()
+        content = answer.read()
+        value = json.loads(content) if content else None
+        return answer.status, value, answer.getheader("x-ms-ccf-transaction-id")
+    finally:
+        connection.close()
+
+
+def test_an_app_is_served_and_resumed(tmp_path: Path) -> None:
+    with affiant.serve(APP, directory=tmp_path) as service:
+        alice = service.user("alice", {"role": "clerk"})
+        status, _, txid = call(service, "PUT", "/app/notes/1", {"a": 1}, alice)
+        assert status == 204 and txid is not None
+        assert call(service, "GET", "/app/notes/1")[0] == 401
+        assert service.ledger.receipt(txid).verify(Path(service.certificate_path))
+        assert oct(os.stat(alice.private_key).st_mode & 0o777) == "0o600"
+        with pytest.raises(affiant.LedgerError, match="open in this process"):
+            affiant.serve(APP, directory=tmp_path)
+    assert "stopped" in repr(service)
+    with affiant.serve(APP, directory=tmp_path) as service:
+        status, value, _ = call(service, "GET", "/app/notes/1", user=alice)
+        assert (status, value) == (200, {"note": {"a": 1}, "by": {"role": "clerk"}})
+    assert affiant.verify_ledger(tmp_path, Path(service.certificate_path))["verified"]
+
+
+def test_requests_and_the_hosts_own_code_run_side_by_side() -> None:
+    @ccf.endpoint("/count", methods=["POST"], auth=["no_auth"])
+    def count(request: Any) -> int | list[int]:
+        counters = ccf.kv["counters"]
+        counters["n"] = counters.get("n", 0) + 1
+        return [counters["n"]]
+
+    with affiant.serve(count) as service:
+        threads = [
+            threading.Thread(target=lambda: [call(service, "POST", "/app/count") for _ in range(10)])
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+
+        def add(tx: affiant.Transaction) -> None:
+            tx.kv["counters"]["n"] = tx.kv["counters"].get("n", 0) + 1
+
+        for _ in range(20):
+            service.ledger.run(add)
+        for thread in threads:
+            thread.join(60)
+        with service.ledger.read() as tx:
+            assert tx.kv["counters"]["n"] == 60
+
+
+def test_a_handler_may_not_take_for_ever() -> None:
+    @ccf.endpoint("/spin", auth=["no_auth"])
+    def spin(request: Any) -> None:
+        while True:
+            pass
+
+    with affiant.serve(spin, time_limit=0.3) as service:
+        status, value, _ = call(service, "GET", "/app/spin")
+        assert status == 500 and "too long" in json.dumps(value)
+
+
+def test_what_cannot_be_served_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(affiant.LedgerError, match="none.py"):
+        affiant.serve(tmp_path / "none.py")
+    with affiant.serve(APP) as service:
+        with pytest.raises(affiant.LedgerError, match="in use"):
+            affiant.serve(APP, address=service.url.removeprefix("https://"))
+        with pytest.raises(ValueError, match="name"):
+            service.user("../alice")
+
+
+def test_serving_for_ever_ends_with_an_interrupt(tmp_path: Path) -> None:
+    code = (
+        "import sys, threading, affiant\n"
+        "service = affiant.serve(sys.argv[1], directory=sys.argv[2])\n"
+        "threading.Timer(0.5, lambda: print(service.url, flush=True)).start()\n"
+        "service.serve_forever()\n"
+        "print(service, flush=True)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(APP), str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("https://127.0.0.1:")
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0 and "stopped" in out
+    affiant.open(tmp_path).close()
