@@ -153,3 +153,13 @@ def test_packages_beside_affiant_are_not_the_apps_unless_they_are_given() -> Non
     text = run("import pytest", beside=beside).refusal
     assert "import 'pytest' from" in text and "from its installed requirements" in text
     assert "No module named 'nowhere'" in run("import nowhere", beside=beside).err
+
+
+def test_a_library_does_without_what_is_not_the_apps() -> None:
+    library = {
+        "lib.py": "try:\n    import neighbour\nexcept ImportError:\n    print('does without')\n"
+    }
+    done = run(
+        "import lib", library=library, beside={"neighbour.py": "print('neighbour ran')"}
+    ).passed()
+    assert "does without" in done.out and "neighbour ran" not in done.out

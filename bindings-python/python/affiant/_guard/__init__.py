@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import builtins
 import importlib
+import importlib.metadata  # noqa: F401  (`invalidate_caches` would load it, and what it needs, too late)
 import os
 import sys
 import sysconfig
@@ -92,7 +93,7 @@ def install(
     if app is not None:
         imports.check_names(imports.top_names(app), app)
         app = paths.resolve(app)
-    places = Places(trusted, standard, paths.resolve(home), app, own, place)
+    places = Places(trusted, standard, app, own, place)
     # Without a directory for temporary files the message would be of four directories, not of the policy.
     tempfile.tempdir = tempfile.gettempdir()
     sys.dont_write_bytecode = True
@@ -104,5 +105,7 @@ def install(
     replaced.replace(policy, place, own, given, audit.refusal)
     sys.meta_path.insert(0, finder)
     builtins.__import__ = imports.guarded_import(policy, places)
+    # What finders remember of other directories would be found there, and then refused.
+    importlib.invalidate_caches()
     _installed.append(place)
     private.add(judges)

@@ -165,7 +165,7 @@ def _file_judges(policy: Policy, places: Places, given: set[int]) -> list[tuple[
     roots, standard = places.roots, places.standard
     probes = (*PROBES, *(paths.resolve(path) for path in PROBES))
     read = (*(paths.resolve(path) for path in policy.read), *write, *probes)
-    app, home, place = places.app, places.home, places.policy
+    app, place = places.app, places.policy
     sqlite = "sqlite3" in policy.modules
     descriptors = bool(policy.read or policy.write or policy.network or policy.subprocess)
 
@@ -187,8 +187,6 @@ def _file_judges(policy: Policy, places: Places, given: set[int]) -> list[tuple[
             name = path.rpartition("/")[2]
             if what == "list" or name.endswith((".py", ".pyc")):
                 return None
-        if what == "list" and path == home:
-            return None
         key = "write" if writing else "read"
         purpose = ""
         if what == "open":

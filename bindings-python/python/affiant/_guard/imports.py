@@ -81,13 +81,6 @@ class _Rules:
         """Whether the app's own code asks."""
         return origin.asked_by_app(self.trusted, self.places.own)
 
-    def searches(self, entry: str, name: str) -> bool:
-        """Whether the module `name` may be looked for in the directory `entry`."""
-        real = paths.resolve(entry)
-        if real == self.places.home and name.partition(".")[0] in names.AFFIANT:
-            return True
-        return self.holds_code(real)
-
     def of_library(self, real: str) -> bool:
         """Whether a resolved path is of a library, or of Python itself."""
         return paths.of_library(real, self.places.roots, self.standard)
@@ -200,11 +193,12 @@ def _find(rules: _Rules, fullname: str, path: Any, target: Any) -> Any:
         if spec is not None:
             return spec
     entries = [entry for entry in (sys.path if path is None else path) if type(entry) is str]
-    allowed = [entry for entry in entries if rules.searches(entry, fullname)]
+    allowed = [entry for entry in entries if rules.holds_code(paths.resolve(entry))]
     if standard and path is None:
         allowed = [*rules.standard, *allowed]
     spec = machinery.PathFinder.find_spec(fullname, allowed, target)
-    if spec is None:
+    # A library that does without what is not there (`except ImportError`) is told the usual way.
+    if spec is None and rules.asked_by_app():
         stray = _outside(fullname.rpartition(".")[2], entries, rules)
         if stray is not None:
             rules.judge_path(fullname, stray, standard, object)

@@ -58,9 +58,6 @@ NEVER = frozenset("""
 # Names no app module and no wheel may have, besides those of the standard library.
 RESERVED = frozenset({"ccf", "affiant"})
 
-# What Affiant itself installs beside its package.
-AFFIANT = RESERVED | {"_affiant_ccf"}
-
 # Modules whose functions are replaced, and which may not be loaded a second time.
 ONCE = frozenset("""
     _imp _posixsubprocess _signal _socket _thread builtins faulthandler os posix signal sys

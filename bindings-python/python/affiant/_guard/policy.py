@@ -143,8 +143,6 @@ class Places:
     roots: directories of Affiant and of the app's libraries, as written and as resolved.
     standard: directories of the standard library, as written and as resolved; what is installed below
         them is not theirs.
-    home: the resolved directory that Affiant itself is installed in, whose other packages are not the
-        app's unless it is among the roots.
     app: the resolved directory of the app's sources, if they are files.
     own: the directory of the guard, with a slash at its end.
     policy: the file the policy is in, for messages.
@@ -152,7 +150,6 @@ class Places:
 
     roots: tuple[str, ...]
     standard: tuple[str, ...]
-    home: str
     app: str | None
     own: str
     policy: str
