@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.machinery
 import pathlib
 import sys
 import types
@@ -10,11 +11,14 @@ SOURCES = str(pathlib.Path(__file__).parents[2] / "python")
 
 if SOURCES not in sys.path:
     sys.path.append(SOURCES)
-try:
-    import affiant  # noqa: F401
-except ModuleNotFoundError:
-    # Without its native part, which bundles do not need.
-    for name in [name for name in sys.modules if name.partition(".")[0] == "affiant"]:
-        del sys.modules[name]
-    bare = sys.modules["affiant"] = types.ModuleType("affiant")
-    bare.__path__ = [SOURCES + "/affiant"]
+if "affiant" not in sys.modules:
+    try:
+        import affiant  # noqa: F401
+    except ModuleNotFoundError:
+        # Without its native part, which bundles do not need.
+        for name in [name for name in sys.modules if name.partition(".")[0] == "affiant"]:
+            del sys.modules[name]
+        bare = sys.modules["affiant"] = types.ModuleType("affiant")
+        bare.__path__ = [SOURCES + "/affiant"]
+        bare.__spec__ = importlib.machinery.ModuleSpec("affiant", None, is_package=True)
+        bare.__spec__.submodule_search_locations = bare.__path__

@@ -7,6 +7,8 @@ import hashlib
 import pathlib
 import zipfile
 
+SOURCES = str(pathlib.Path(__file__).parents[2] / "python")
+
 
 def record_line(path: str, content: bytes) -> str:
     """A line of RECORD."""

@@ -298,9 +298,28 @@ def test_archives_that_are_more_than_files_are_refused(tmp_path, into) -> None:
 def test_a_bundle_is_a_tar_archive_that_others_read(tmp_path) -> None:
     import tarfile
 
-    path = bundle(tmp_path / "b", [making.wheel(tmp_path / "w")])
+    long = "py3-none-" + "any.manylinux_2_17_x86_64." * 4 + "manylinux_2_28_x86_64"
+    wheels = [making.wheel(tmp_path / "w"), making.wheel(tmp_path / "w", "other", tags=long)]
+    path = bundle(tmp_path / "b", wheels)
     with tarfile.open(path) as opened:
-        assert opened.getnames() == ["bundle.json", "wheels/adder-1.0-py3-none-any.whl"]
+        assert opened.getnames() == ["bundle.json", *(f"wheels/{each.name}" for each in wheels)]
+        assert opened.extractfile(f"wheels/{wheels[1].name}").read() == wheels[1].read_bytes()
+    with open_bundle(str(path), into=str(tmp_path)) as opened:
+        assert os.path.exists(opened.packages[0] + "/other.py")
+
+
+def test_names_have_the_length_they_may_have(tmp_path) -> None:
+    for length in (1, 99, 100, 101, 102, 199, 200):
+        path = tmp_path / str(length)
+        with open(path, "wb") as out:
+            archive.write(out, [("n" * length, 3, [b"abc"]), ("after", 0, [])])
+        with open(path, "rb") as file:
+            first, second = archive.entries(file, "x")
+            assert (first.name, second.name) == ("n" * length, "after")
+            file.seek(first.offset)
+            assert file.read(first.size) == b"abc"
+    with pytest.raises(BundleError):
+        archive._header("n" * 201, 0)
 
 
 def test_what_is_on_disk_is_never_used(tmp_path, into) -> None:
@@ -392,3 +411,16 @@ def test_wheels_are_bounded_before_they_are_read() -> None:
     end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 60_000, 60_000, 1, 0, 0)
     with pytest.raises(BundleError, match="60000 files"):
         wheel.open_wheel(io.BytesIO(end), "w")
+
+
+def test_what_a_killed_process_left_is_removed_and_what_is_used_is_not(tmp_path, into) -> None:
+    path = str(bundle(tmp_path / "b", [making.wheel(tmp_path / "w")]))
+    used = open_bundle(path, into=str(into))
+    left = open_bundle(path, into=str(into))
+    # As when the process that holds it is gone.
+    os.close(left.held)
+    with open_bundle(path, into=str(into)) as third:
+        there = {each.name for each in into.iterdir()}
+        assert there == {os.path.basename(used.directory), os.path.basename(third.directory)}
+    used.close()
+    assert list(into.iterdir()) == []

@@ -1,7 +1,8 @@
 """The file format of a bundle: a tar archive of plain files, the same bytes for the same content.
 
-Files have mode 0644, no owner and no times, in the order given; names are at most 100 bytes. Any archive
-that holds more than that (links, directories, extended headers, a name twice) is refused.
+Files have mode 0644, no owner and no times, in the order given; a name of more than 100 bytes stands in an
+extended header (pax) that says nothing else. Any archive that holds more than that (links, directories,
+other headers, a name twice) is refused.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from typing import BinaryIO
 from .errors import BundleError
 
 BLOCK_BYTES = 512
-NAME_BYTES_MAX = 100
+NAME_BYTES_MAX = 200
 FILES_COUNT_MAX = 1_001
 FILE_BYTES_MAX = 4 << 30
 COPY_BYTES = 1 << 20
 
 _MAGIC = b"ustar\x0000"
+_SHORT_BYTES_MAX = 100
+_PAX_NAME = b"././@PaxHeader"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +59,15 @@ def entries(file: BinaryIO, where: str) -> Iterator[Entry]:
     seen: set[str] = set()
     offset = 0
     while True:
-        header = _read(file, offset, where)
-        if header == bytes(BLOCK_BYTES):
+        if _read(file, offset, where) == bytes(BLOCK_BYTES):
             break
         if len(seen) >= FILES_COUNT_MAX:
             raise BundleError(f"{where} has more than {FILES_COUNT_MAX} files; it is not a bundle")
-        name, size = _parse(header, where)
+        name, size, header_bytes = _parse(file, offset, where)
         if name.casefold() in seen:
             raise BundleError(f"{where} has two files {name!r}; it is damaged, build it again")
         seen.add(name.casefold())
-        start = offset + BLOCK_BYTES
+        start = offset + header_bytes
         offset = start + size + -size % BLOCK_BYTES
         if size > FILE_BYTES_MAX or offset > total:
             raise BundleError(f"{where} ends within {name!r}; it is cut short, copy it again")
@@ -83,18 +85,28 @@ def _read(file: BinaryIO, offset: int, where: str) -> bytes:
 
 
 def _header(name: str, size: int) -> bytes:
+    """What stands before a file's content: one block, or three if the name is long."""
     raw = name.encode()
     if not 0 < len(raw) <= NAME_BYTES_MAX:
         raise BundleError(f"the name {name!r} has more than {NAME_BYTES_MAX} bytes")
     if size > FILE_BYTES_MAX:
         raise BundleError(f"{name} has {size} bytes; at most {FILE_BYTES_MAX} fit into a bundle")
+    block = _block(raw[:_SHORT_BYTES_MAX], size, b"0")
+    if len(raw) <= _SHORT_BYTES_MAX:
+        return block
+    # The length counts its own digits: three, for names of this size.
+    record = b"%d path=%s\n" % (len(raw) + 10, raw)
+    return _block(_PAX_NAME, len(record), b"x") + record.ljust(BLOCK_BYTES, b"\0") + block
+
+
+def _block(name: bytes, size: int, kind: bytes) -> bytes:
     fields = [
-        raw.ljust(NAME_BYTES_MAX, b"\0"),
+        name.ljust(_SHORT_BYTES_MAX, b"\0"),
         b"0000644\x000000000\x000000000\0",
         b"%011o\0" % size,
         b"00000000000\0",
         b" " * 8,
-        b"0",
+        kind,
         bytes(100),
         _MAGIC,
     ]
@@ -103,17 +115,24 @@ def _header(name: str, size: int) -> bytes:
     return header[:148] + checksum + header[156:]
 
 
-def _parse(header: bytes, where: str) -> tuple[str, int]:
-    """Name and size of a file; only what `_header` writes is read."""
+def _parse(file: BinaryIO, offset: int, where: str) -> tuple[str, int, int]:
+    """Name and size of a file, and the size of its header; only what `_header` writes is read."""
+    header = _read(file, offset, where)
+    raw = header[:_SHORT_BYTES_MAX].rstrip(b"\0")
+    if raw == _PAX_NAME:
+        header += _read(file, offset + BLOCK_BYTES, where) + _read(
+            file, offset + 2 * BLOCK_BYTES, where
+        )
+        raw = header[BLOCK_BYTES : 2 * BLOCK_BYTES].rstrip(b"\0")[len("100 path=") : -1]
     try:
-        name = header[:NAME_BYTES_MAX].rstrip(b"\0").decode()
-        size = int(header[124:135], 8)
+        name = raw.decode()
+        size = int(header[-BLOCK_BYTES:][124:135], 8)
         expected = _header(name, size)
-    except ValueError:
-        expected = b""
+    except (ValueError, BundleError):
+        name, size, expected = "", 0, b""
     if header != expected:
         raise BundleError(
             f"{where} is no bundle, or is damaged: it holds more than plain files as `affiant bundle` "
             "writes them; build it again"
         )
-    return name, size
+    return name, size, len(header)

@@ -17,7 +17,7 @@ _FILE = re.compile(
     re.ASCII,
 )
 _OLD_GLIBC = {"manylinux1": (2, 5), "manylinux2010": (2, 12), "manylinux2014": (2, 17)}
-FILE_CHARACTERS_MAX = 93
+FILE_CHARACTERS_MAX = 190
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ a former run unpacked is never used again, for anybody could have changed it sin
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -26,6 +27,9 @@ BYTES_UNPACKED_MAX = 16 << 30
 COPY_BYTES = 1 << 20
 
 _SHARED_MEMORY = "/dev/shm"
+_PREFIX = "affiant-wheels-"
+_HELD = ".held"
+_SWEPT_COUNT_MAX = 1_000
 
 
 @dataclass
@@ -35,6 +39,8 @@ class Bundle:
     digest: SHA-256 of its listing, in hexadecimal.
     metadata, modules, manifest: as in bundle.json, checked.
     packages: directories to import libraries from (the guard's roots); empty if it has no wheels.
+    directory: what was made for them, removed by `close`, or else by a later `open_bundle`; None if nothing.
+    held: the open file that tells others that this process uses the directory.
     """
 
     path: str
@@ -44,6 +50,7 @@ class Bundle:
     manifest: dict[str, Any]
     packages: list[str]
     directory: str | None = None
+    held: int | None = None
 
     @property
     def sources(self) -> dict[str, str]:
@@ -51,10 +58,16 @@ class Bundle:
         return {item["name"]: item["module"] for item in self.modules}
 
     def close(self) -> None:
-        """Remove what was unpacked. A second call does nothing."""
+        """Remove what was unpacked. A second call does nothing.
+
+        Under a guard nothing can be removed: the node does, or a later `open_bundle` in the same place.
+        """
         directory, self.directory = self.directory, None
+        held, self.held = self.held, None
         if directory is not None:
             shutil.rmtree(directory, ignore_errors=True)
+        if held is not None:
+            os.close(held)
 
     def __enter__(self) -> Bundle:
         """The bundle itself."""
@@ -222,7 +235,7 @@ def _unpack(
     into: str | None,
 ) -> None:
     """Unpack the wheels into a fresh directory that only this user may enter."""
-    bundle.directory = _private(into, sum(item.size for item in wheels))
+    bundle.directory, bundle.held = _private(into, sum(item.size for item in wheels))
     packages = os.path.join(bundle.directory, "packages")
     os.mkdir(packages, 0o700)
     space = wheel.Space(BYTES_UNPACKED_MAX, FILES_UNPACKED_MAX)
@@ -255,14 +268,43 @@ def _copy(file: BinaryIO, entry: archive.Entry, out: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _private(into: str | None, size: int) -> str:
-    """A fresh directory of mode 0700."""
-    if into is None and _may_run_from(_SHARED_MEMORY, 8 * size):
-        into = _SHARED_MEMORY
+def _private(into: str | None, size: int) -> tuple[str, int]:
+    """A fresh directory of mode 0700, and the open file by which this process holds it."""
+    if into is None:
+        shared = _may_run_from(_SHARED_MEMORY, 8 * size)
+        into = _SHARED_MEMORY if shared else tempfile.gettempdir()
+    into = os.path.realpath(into)
+    _sweep(into)
     try:
-        return os.path.realpath(tempfile.mkdtemp(prefix="affiant-", dir=into))
+        directory = tempfile.mkdtemp(prefix=_PREFIX, dir=into)
+        held = os.open(os.path.join(directory, _HELD), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        fcntl.flock(held, fcntl.LOCK_EX)
     except OSError as error:
         raise BundleError(f"no directory for the wheels can be made: {error}") from error
+    return directory, held
+
+
+def _sweep(into: str) -> None:
+    """Remove the directories of processes that ended without removing them."""
+    try:
+        names = [name for name in os.listdir(into) if name.startswith(_PREFIX)]
+    except OSError:
+        return
+    for name in names[:_SWEPT_COUNT_MAX]:
+        directory = os.path.join(into, name)
+        try:
+            if os.lstat(directory).st_uid != os.getuid():
+                continue
+            held = os.open(os.path.join(directory, _HELD), os.O_RDWR | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(directory, ignore_errors=True)
+        except OSError:
+            pass  # in use
+        finally:
+            os.close(held)
 
 
 def _may_run_from(directory: str, size: int) -> bool:
