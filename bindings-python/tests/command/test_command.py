@@ -97,6 +97,17 @@ def project(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path / "notes"
 
 
+def test_a_new_project_passes_its_own_tests(project: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "5 passed" in ended.stdout
+
+
 def test_a_new_project_is_served_watched_and_resumed(project: Path) -> None:
     sandbox = Sandbox(project, "--app", ".", "--watch")
     try:
