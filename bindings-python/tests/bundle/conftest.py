@@ -9,6 +9,7 @@ import types
 
 SOURCES = str(pathlib.Path(__file__).parents[2] / "python")
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 if SOURCES not in sys.path:
     sys.path.append(SOURCES)
 if "affiant" not in sys.modules:

@@ -37,6 +37,7 @@ for name, handler in loaded.handlers.items():
         answer[name] = str(error)
 print(json.dumps(answer))
 loaded.shutdown()
+bundle.close()
 """
 
 _APP = """

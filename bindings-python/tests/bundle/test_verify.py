@@ -418,7 +418,7 @@ def test_what_a_killed_process_left_is_removed_and_what_is_used_is_not(tmp_path,
     used = open_bundle(path, into=str(into))
     left = open_bundle(path, into=str(into))
     # As when the process that holds it is gone.
-    os.close(left.held)
+    left.held.close()
     with open_bundle(path, into=str(into)) as third:
         there = {each.name for each in into.iterdir()}
         assert there == {os.path.basename(used.directory), os.path.basename(third.directory)}

@@ -50,7 +50,7 @@ class Bundle:
     manifest: dict[str, Any]
     packages: list[str]
     directory: str | None = None
-    held: int | None = None
+    held: BinaryIO | None = None
 
     @property
     def sources(self) -> dict[str, str]:
@@ -67,7 +67,7 @@ class Bundle:
         if directory is not None:
             shutil.rmtree(directory, ignore_errors=True)
         if held is not None:
-            os.close(held)
+            held.close()
 
     def __enter__(self) -> Bundle:
         """The bundle itself."""
@@ -268,7 +268,7 @@ def _copy(file: BinaryIO, entry: archive.Entry, out: BinaryIO) -> str:
     return digest.hexdigest()
 
 
-def _private(into: str | None, size: int) -> tuple[str, int]:
+def _private(into: str | None, size: int) -> tuple[str, BinaryIO]:
     """A fresh directory of mode 0700, and the open file by which this process holds it."""
     if into is None:
         shared = _may_run_from(_SHARED_MEMORY, 8 * size)
@@ -277,7 +277,7 @@ def _private(into: str | None, size: int) -> tuple[str, int]:
     _sweep(into)
     try:
         directory = tempfile.mkdtemp(prefix=_PREFIX, dir=into)
-        held = os.open(os.path.join(directory, _HELD), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        held = open(os.path.join(directory, _HELD), "xb")
         fcntl.flock(held, fcntl.LOCK_EX)
     except OSError as error:
         raise BundleError(f"no directory for the wheels can be made: {error}") from error
