@@ -6,6 +6,7 @@ use affiant::Endpoint;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::error::{reason_of, trace_of};
@@ -49,6 +50,23 @@ pub(crate) enum Kind {
 pub(crate) struct Handler {
     pub(crate) callable: Py<PyAny>,
     pub(crate) kind: Kind,
+}
+
+/// What an app says of itself once it is loaded.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// What the app declares, as app.json has it; JSON.
+    pub endpoints: String,
+    /// The app's own modules: name with a leading slash, and source.
+    pub modules: Vec<(String, String)>,
+    /// What will fail when it is called.
+    pub warnings: Vec<String>,
+    /// The app's own OpenAPI document, such as FastAPI's; JSON.
+    pub openapi: Option<String>,
+    /// What is recorded of it in the ledger beside endpoints and modules; JSON.
+    pub manifest: String,
+    /// Where its metadata came from, for messages.
+    pub origin: String,
 }
 
 /// A loaded app.
@@ -114,8 +132,30 @@ impl App {
         })
     }
 
+    /// What the app says of itself, as text that can travel.
+    #[must_use]
+    pub fn describe(&self) -> Description {
+        Description {
+            endpoints: self.endpoints.to_string(),
+            modules: self.modules.clone(),
+            warnings: self.warnings.clone(),
+            openapi: self.openapi.as_ref().map(Json::to_string),
+            manifest: self.manifest.to_string(),
+            origin: self.origin.clone(),
+        }
+    }
+
     pub(crate) fn handler(&self, py: Python<'_>, endpoint: &Endpoint) -> Result<Handler, String> {
-        let key = format!("{} {}", endpoint.method, endpoint.path);
+        self.handler_of(py, &endpoint.method, &endpoint.path)
+    }
+
+    pub(crate) fn handler_of(
+        &self,
+        py: Python<'_>,
+        method: &str,
+        path: &str,
+    ) -> Result<Handler, String> {
+        let key = format!("{method} {path}");
         let found = self
             .loaded
             .bind(py)

@@ -59,7 +59,7 @@ impl PyFrontend {
 }
 
 /// The bound that governance sets; CCF's default is one for JavaScript's small heaps.
-fn object_bytes(options: &RuntimeOptions) -> u64 {
+pub(crate) fn object_bytes(options: &RuntimeOptions) -> u64 {
     let unset = options.max_heap_bytes == RuntimeOptions::default().max_heap_bytes;
     if unset { OBJECT_BYTES_DEFAULT } else { options.max_heap_bytes }
 }

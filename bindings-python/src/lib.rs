@@ -20,11 +20,13 @@ mod session;
 mod surface;
 mod verdict;
 mod watchdog;
+mod worker;
 
 use pyo3::prelude::*;
 
-pub use app::{App, AppSource, LoadOptions};
+pub use app::{App, AppSource, Description, LoadOptions};
 pub use frontend::PyFrontend;
+pub use worker::{Console, PyWorkersFrontend, WorkersApp};
 
 /// Puts everything that Python sees of this crate into the extension module.
 ///
@@ -36,6 +38,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     functions::register(module)?;
     crypto::register(module)?;
     embed::register(module)?;
+    worker::register(module)?;
     module.add_class::<kv::Kv>()?;
     module.add_class::<kv::Map>()?;
     module.add_class::<request::Request>()?;

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 /// Makes evidence of the platform under this node.
@@ -38,7 +39,7 @@ pub struct SnpEvidence<'a> {
 }
 
 /// Evidence that passed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifiedSnp {
     /// The report's content.
     pub report: SnpReport,
@@ -47,7 +48,7 @@ pub struct VerifiedSnp {
 }
 
 /// What vouches for a measurement.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UvmEndorsements {
     /// The issuer: a `did:x509`.
     pub did: String,
@@ -59,7 +60,7 @@ pub struct UvmEndorsements {
 
 /// The fields of a report, named as scripts see them. Numbers of one bit are 0 or 1; TCB versions
 /// are the hex of their eight bytes, the most significant first.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "AMD SEV-SNP ABI specification, table ATTESTATION_REPORT")]
 pub struct SnpReport {
     pub version: u32,
@@ -97,7 +98,7 @@ pub struct SnpReport {
 }
 
 /// The guest's policy.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "AMD SEV-SNP ABI specification, table GUEST_POLICY")]
 pub struct SnpPolicy {
     pub abi_minor: u32,
@@ -109,7 +110,7 @@ pub struct SnpPolicy {
 }
 
 /// What is switched on in the platform.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "AMD SEV-SNP ABI specification, table PLATFORM_INFO")]
 pub struct SnpPlatformInfo {
     pub smt_en: u32,
@@ -117,7 +118,7 @@ pub struct SnpPlatformInfo {
 }
 
 /// How the report is signed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "AMD SEV-SNP ABI specification, table ATTESTATION_REPORT")]
 pub struct SnpFlags {
     pub author_key_en: u32,

@@ -165,6 +165,18 @@ impl Request {
         Ok(self)
     }
 
+    /// Adds a header line as it came: its value may be any bytes that HTTP allows.
+    ///
+    /// # Errors
+    /// Name or value is not valid HTTP.
+    pub fn with_header_line(mut self, name: &str, value: &[u8]) -> Result<Self, InvalidRequest> {
+        let bad = |error: &dyn fmt::Display| InvalidRequest(format!("header {name:?}: {error}"));
+        let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|error| bad(&error))?;
+        let value = HeaderValue::from_bytes(value).map_err(|error| bad(&error))?;
+        self.headers.append(parsed, value);
+        Ok(self)
+    }
+
     /// Sets the body.
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {

@@ -61,6 +61,10 @@ impl Surface for Local {
         Some(*self)
     }
 
+    fn into_remote(self: Box<Self>) -> Option<super::Remote> {
+        None
+    }
+
     fn get(&mut self, map: &MapName, key: &[u8]) -> Outcome<Option<Value>> {
         Ok(self.tx.get(map, key).map(Value::Shared))
     }

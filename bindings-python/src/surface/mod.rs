@@ -7,6 +7,7 @@
 
 mod local;
 mod past;
+mod remote;
 
 use affiant::{MapName, SnpEvidence, VerifiedSnp};
 use affiant_kv::KvError;
@@ -14,6 +15,7 @@ use affiant_proof::TxId;
 
 pub(crate) use local::Local;
 pub(crate) use past::Past;
+pub(crate) use remote::Remote;
 
 /// A key and its value.
 pub(crate) type Pair = (Vec<u8>, Vec<u8>);
@@ -71,6 +73,8 @@ pub(crate) trait Surface: Send {
     fn waits(&self) -> bool;
     /// The transaction of this process behind it, if there is one.
     fn into_local(self: Box<Self>) -> Option<Local>;
+    /// The way to another process behind it, if there is one.
+    fn into_remote(self: Box<Self>) -> Option<Remote>;
 
     fn get(&mut self, map: &MapName, key: &[u8]) -> Outcome<Option<Value>>;
     fn has(&mut self, map: &MapName, key: &[u8]) -> Outcome<bool>;
@@ -107,7 +111,6 @@ pub(crate) trait Surface: Send {
 /// A value as the store holds it, or as it came over a socket.
 pub(crate) enum Value {
     Shared(affiant_kv::Value),
-    #[expect(dead_code, reason = "worker processes receive values of their own")]
     Owned(Vec<u8>),
 }
 

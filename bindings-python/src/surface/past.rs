@@ -12,7 +12,6 @@ use super::{Pair, Span};
 #[derive(Clone)]
 pub(crate) enum Past {
     Shared(Arc<HistoricalState>),
-    #[expect(dead_code, reason = "worker processes receive copies")]
     Copy(Arc<PastCopy>),
 }
 

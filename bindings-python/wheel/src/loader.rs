@@ -1,31 +1,65 @@
 //! Python apps for the commands: this process is a CPython.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use affiant::AppBundle;
-use affiant_cli::{AppLoader, Failure, LoadedApp, Manner, exit, python};
-use affiant_python::{App, AppSource, LoadOptions, PyFrontend};
+use affiant::{AppBundle, AppError, Frontend};
+use affiant_cli::{AppLoader, Console, Failure, LoadedApp, Manner, exit, python};
+use affiant_python::{
+    App, AppSource, Description, LoadOptions, PyFrontend, PyWorkersFrontend, WorkersApp,
+};
 use pyo3::exceptions::PySystemExit;
 use pyo3::prelude::*;
 
-/// Loads Python apps into this process.
+/// Loads Python apps, into this process or into worker processes.
 pub(crate) struct PythonHere;
 
-impl PythonHere {
-    fn app(source: &AppSource, manner: &Manner) -> Result<Arc<App>, String> {
+/// A loaded app, wherever it is.
+enum Loaded {
+    Here(App),
+    Workers(WorkersApp, NonZeroUsize),
+}
+
+impl Loaded {
+    fn load(source: &AppSource, manner: &Manner) -> Result<(Self, Description), String> {
         let options =
             LoadOptions { packages: manner.packages.display().to_string(), guarded: true };
-        App::load(source, &options).map(Arc::new)
+        match NonZeroUsize::new(manner.python_workers) {
+            None => {
+                let app = App::load(source, &options)?;
+                let description = app.describe();
+                Ok((Self::Here(app), description))
+            }
+            Some(count) => {
+                let console = match manner.console {
+                    Console::Log => affiant_python::Console::Log,
+                    Console::Plain => affiant_python::Console::Plain,
+                };
+                let app = WorkersApp::load(source, &options, console)?;
+                let description = app.description.clone();
+                Ok((Self::Workers(app, count), description))
+            }
+        }
     }
 
-    fn serve(app: Arc<App>, bundle: AppBundle, manner: &Manner) -> Result<LoadedApp, String> {
+    fn serve(
+        self,
+        bundle: AppBundle,
+        warnings: Vec<String>,
+        manner: &Manner,
+    ) -> Result<LoadedApp, String> {
         let endpoints = bundle.endpoints().map_err(|error| error.to_string())?;
-        let warnings = app.warnings.clone();
-        let frontend = PyFrontend::new(app, endpoints, manner.options.clone())
-            .map_err(|error| format!("{}: {}", bundle.origin, error.message))?;
-        Ok(LoadedApp { bundle, frontend: Arc::new(frontend), warnings })
+        let options = manner.options.clone();
+        let frontend: Result<Arc<dyn Frontend>, AppError> = match self {
+            Self::Here(app) => PyFrontend::new(Arc::new(app), endpoints, options)
+                .map(|frontend| Arc::new(frontend) as _),
+            Self::Workers(app, count) => PyWorkersFrontend::new(app, endpoints, options, count)
+                .map(|frontend| Arc::new(frontend) as _),
+        };
+        let frontend = frontend.map_err(|error| format!("{}: {}", bundle.origin, error.message))?;
+        Ok(LoadedApp { bundle, frontend, warnings })
     }
 }
 
@@ -43,15 +77,22 @@ impl AppLoader for PythonHere {
     }
 
     fn load(&self, app: &Path, manner: &Manner) -> Result<LoadedApp, String> {
-        let app = Self::app(&AppSource::Place(app.display().to_string()), manner)?;
+        let source = AppSource::Place(app.display().to_string());
+        let (loaded, description) = Loaded::load(&source, manner)?;
+        let json = |what: &str, text: &str| {
+            serde_json::from_str::<serde_json::Value>(text)
+                .map_err(|error| format!("{}: its {what}: {error}", app.display()))
+        };
+        let metadata = json("endpoints", &description.endpoints)?;
+        let manifest = Some(json("manifest", &description.manifest)?);
         let bundle = AppBundle {
-            metadata: app.endpoints.clone(),
-            modules: app.modules.clone(),
-            manifest: Some(app.manifest.clone()),
-            origin: app.origin.clone(),
+            metadata,
+            modules: description.modules,
+            manifest,
+            origin: description.origin,
             ..AppBundle::default()
         };
-        Self::serve(app, bundle, manner)
+        loaded.serve(bundle, description.warnings, manner)
     }
 
     fn of_bundle(&self, bundle: AppBundle, manner: &Manner) -> Result<LoadedApp, String> {
@@ -60,7 +101,8 @@ impl AppLoader for PythonHere {
             endpoints: bundle.metadata.clone(),
             manifest: bundle.manifest.clone().unwrap_or_default(),
         };
-        Self::serve(Self::app(&source, manner)?, bundle, manner)
+        let (loaded, description) = Loaded::load(&source, manner)?;
+        loaded.serve(bundle, description.warnings, manner)
     }
 
     fn files(&self, app: &Path) -> Vec<PathBuf> {
