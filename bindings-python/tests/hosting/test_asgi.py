@@ -556,6 +556,32 @@ def test_worker_threads_serve_many_requests() -> None:
     assert len({asgi.run(where()) for _ in range(10)}) == 1
 
 
+def test_a_process_ends_though_a_worker_thread_never_does() -> None:
+    pytest.importorskip("anyio", reason="anyio is not installed")
+    script = (
+        "import sys, types; p = types.ModuleType('affiant'); p.__path__ = [sys.argv[1]]\n"
+        "sys.modules['affiant'] = p\n"
+        "import anyio.to_thread, threading, ctypes\n"
+        "from affiant._hosting import asgi, loop\n"
+        "loop._threads.slot.get().keep()\n"
+        "class Limit(BaseException): pass\n"
+        "def forever():\n"
+        "    while True: pass\n"
+        "async def stuck():\n"
+        "    await anyio.to_thread.run_sync(forever)\n"
+        "strike = ctypes.pythonapi.PyThreadState_SetAsyncExc\n"
+        "me = ctypes.c_ulong(threading.get_ident())\n"
+        "threading.Timer(0.1, strike, [me, ctypes.py_object(Limit)]).start()\n"
+        "try: asgi.run(stuck())\n"
+        "except Limit: print('limit')\n"
+    )
+    package = str(Path(asgi.__file__).parents[1])
+    ended = subprocess.run(
+        [sys.executable, "-c", script, package], capture_output=True, timeout=30, check=False
+    )
+    assert ended.stdout.strip() == b"limit"
+
+
 def test_a_process_ends_without_shutdown() -> None:
     pytest.importorskip("anyio", reason="anyio is not installed")
     script = (

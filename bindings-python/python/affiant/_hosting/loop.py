@@ -197,6 +197,13 @@ class Loop(asyncio.SelectorEventLoop):
         """
         if self._keeper is not None or "anyio" not in sys.modules:
             return
+        # A thread inherits whether the process waits for it at its end. A handler that never ends
+        # must not hold up a node that stops, so the first worker is made by a daemon.
+        thread = threading.Thread(target=self._keep, name="affiant-keeper", daemon=True)
+        thread.start()
+        thread.join()
+
+    def _keep(self) -> None:
         with self.taken():
             ready = self.create_future()
             self._keeper = self.create_task(_keep(ready), name="affiant-keeper")
