@@ -57,7 +57,7 @@ pub(super) fn bytes<'a>(value: &'a Bound<'_, PyAny>, name: &str) -> PyResult<Byt
 /// The bytes of a text, or bytes.
 pub(super) fn text_or_bytes<'a>(value: &'a Bound<'_, PyAny>, name: &str) -> PyResult<Bytes<'a>> {
     match value.cast::<PyString>() {
-        Ok(text) => Ok(Bytes::Lent(text.to_str()?.as_bytes())),
+        Ok(text) => Ok(Bytes::Lent(utf8(text, name)?.as_bytes())),
         Err(_) if value.is_instance_of::<KeyPair>() => {
             Err(wrong(value, name, "str or bytes (one of its private_key and public_key)"))
         }
@@ -74,9 +74,16 @@ pub(super) fn pem<'a>(bytes: &'a Bytes<'_>, py: Python<'_>, name: &str) -> PyRes
 /// A str.
 pub(super) fn text<'a>(value: &'a Bound<'_, PyAny>, name: &str) -> PyResult<&'a str> {
     match value.cast::<PyString>() {
-        Ok(text) => text.to_str(),
+        Ok(text) => utf8(text, name),
         Err(_) => Err(wrong(value, name, "str")),
     }
+}
+
+/// The UTF-8 of a str. Python's own exception for a str that has none carries all of it.
+pub(super) fn utf8<'a>(text: &'a Bound<'_, PyString>, name: &str) -> PyResult<&'a str> {
+    text.to_str().map_err(|_| {
+        error::crypto(text.py(), &format!("{name}: a str with a lone surrogate has no UTF-8"))
+    })
 }
 
 /// An int that is not negative and of 32 bits.

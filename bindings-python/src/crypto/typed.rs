@@ -7,7 +7,7 @@ use affiant::crypto::signature::{self, SignatureAlgorithm};
 use affiant::crypto::{PrivateKey, PublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
 use zeroize::Zeroizing;
@@ -48,7 +48,7 @@ pub(super) fn crypto_verify_typed(
     let pem = args::pem(&key, py, "key")?;
     let bytes = match signature.cast::<PyString>() {
         // What is not base64 is no signature of anything.
-        Ok(text) => STANDARD.decode(text.to_str()?).ok(),
+        Ok(text) => text.to_str().ok().and_then(|text| STANDARD.decode(text).ok()),
         Err(_) => match args::bytes(signature, "signature") {
             Ok(bytes) => Some(bytes.to_vec()),
             Err(_) => return Err(args::wrong(signature, "signature", "base64 in str, or bytes")),
@@ -68,7 +68,7 @@ pub(super) fn crypto_verify_typed(
 /// What is signed of `value`.
 fn signed_bytes<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Bytes<'a>> {
     if let Ok(text) = value.cast::<PyString>() {
-        return Ok(Bytes::Lent(text.to_str()?.as_bytes()));
+        return Ok(Bytes::Lent(args::utf8(text, "data")?.as_bytes()));
     }
     if value.is_instance_of::<PyBytes>()
         || value.is_instance_of::<PyByteArray>()
@@ -83,7 +83,13 @@ fn signed_bytes<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<Bytes<'a>> {
     match json::dumps(value) {
         Ok(text) => Ok(Bytes::Copied(Zeroizing::new(text))),
         Err(error) => {
-            let reason = error.value(value.py()).to_string();
+            let py = value.py();
+            // A time limit, say, is not the value's fault.
+            if !error.is_instance_of::<PyTypeError>(py) && !error.is_instance_of::<PyValueError>(py)
+            {
+                return Err(error);
+            }
+            let reason = error.value(py).to_string();
             let message = format!("data must be str, bytes or a value that has JSON: {reason}");
             Err(PyTypeError::new_err(message))
         }

@@ -205,3 +205,8 @@ def test_digests(hash, size):
     expected = hashlib.new(hash.replace("-", "").lower(), data).digest()
     for form in (data, bytearray(data), memoryview(data)):
         assert crypto.digest(hash, form) == expected
+
+
+def test_bytes_that_do_not_lie_side_by_side():
+    expected = hashlib.sha256(b"ace").digest()
+    assert crypto.digest("SHA-256", memoryview(b"abcdef")[::2]) == expected

@@ -1,5 +1,7 @@
 """Every refusal of ``ccf.crypto``: its class, the argument it names, and that it quotes no key."""
 
+from random import Random
+
 import ccf
 import pytest
 from ccf import crypto
@@ -287,3 +289,51 @@ def test_no_message_quotes_a_key(rsa_pair, p256_pair, ed25519_pair):
             ):
                 message = refuses(ccf.CryptoError, "", function, *arguments)
                 assert body[:8] not in message and numbers not in message
+
+
+def test_text_without_utf_8(ed25519_pair):
+    words = "a str with a lone surrogate has no UTF-8"
+    wrong, key = ccf.CryptoError, ed25519_pair.private_key
+    refuses(wrong, "key: " + words, crypto.sign, b"data", "\ud800")
+    refuses(wrong, "key: " + words, crypto.sign, EDDSA, "\ud800", b"data")
+    refuses(wrong, "data: " + words, crypto.sign, "\ud800", key)
+    refuses(TypeError, "data must be", crypto.sign, ["\ud800"], key)
+    refuses(wrong, 'algorithm["name"]: ' + words, crypto.sign, {"name": "\ud800"}, key, b"data")
+    refuses(wrong, 'jwk["kty"]: ' + words, crypto.jwk_to_pem, {"kty": "\ud800"})
+    assert not crypto.verify(b"data", ed25519_pair.public_key, "\ud800")
+
+
+def test_altered_keys_are_refused_or_read(rsa_pair, p256_pair, ed25519_pair, x25519_pair):
+    """Whatever is altered: a result or CryptoError, and never a crash."""
+    random = Random(1)
+    pairs = {
+        crypto.rsa_pem_to_jwk: rsa_pair,
+        crypto.pem_to_jwk: p256_pair,
+        crypto.eddsa_pem_to_jwk: random.choice([ed25519_pair, x25519_pair]),
+    }
+    back = {
+        crypto.rsa_pem_to_jwk: crypto.rsa_jwk_to_pem,
+        crypto.pem_to_jwk: crypto.jwk_to_pem,
+        crypto.eddsa_pem_to_jwk: crypto.eddsa_jwk_to_pem,
+    }
+    refused = 0
+    for function, pair in pairs.items():
+        for _ in range(300):
+            text = list(pair.private_key)
+            for _ in range(random.randint(1, 3)):
+                at = random.randrange(len(text))
+                text[at : at + random.randint(0, 2)] = random.choice(
+                    ["A", "/", "", "\n", "-", "=", "é"]
+                )
+            jwk = dict(function(pair.private_key))
+            name = random.choice(sorted(jwk))
+            jwk[name] = jwk[name][: random.randrange(len(jwk[name]))] + random.choice(
+                ["", "A", "_"]
+            )
+            for attempt, value in ((function, "".join(text)), (back[function], jwk)):
+                try:
+                    attempt(value)
+                except ccf.CryptoError as error:
+                    assert len(str(error)) < 250
+                    refused += 1
+    assert refused > 1000
