@@ -42,6 +42,7 @@ pub(crate) fn of_handler(value: &Bound<'_, PyAny>) -> PyResult<Response> {
 pub(crate) fn of_web(value: &Bound<'_, PyAny>) -> PyResult<Response> {
     let (status, headers, body): (u16, Bound<'_, PyList>, Bound<'_, PyBytes>) = value.extract()?;
     let mut response = Response::empty(checked_status(i64::from(status))?);
+    response.latin1_headers = true;
     if headers.len() > RESPONSE_HEADER_COUNT_MAX {
         return Err(too_many_headers());
     }

@@ -336,6 +336,9 @@ pub struct Response {
     pub status: u16,
     /// Lower-case names.
     pub headers: Vec<(String, String)>,
+    /// Header values go out as ISO-8859-1, one byte for each character, as Python's gateways mean them;
+    /// otherwise as UTF-8.
+    pub latin1_headers: bool,
     /// The body's bytes.
     pub body: Bytes,
 }
@@ -344,7 +347,7 @@ impl Response {
     /// An empty response.
     #[must_use]
     pub const fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Bytes::new() }
+        Self { status, headers: Vec::new(), latin1_headers: false, body: Bytes::new() }
     }
 
     /// A JSON response.
@@ -365,6 +368,7 @@ impl Response {
         Self {
             status,
             headers: vec![("content-type".to_owned(), content_type.to_owned())],
+            latin1_headers: false,
             body: body.into(),
         }
     }

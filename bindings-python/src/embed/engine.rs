@@ -313,7 +313,7 @@ impl Engine {
         let peer = visitor.map_or(Peer::Anonymous, Visitor::peer);
         let runtime = self.runtime(py)?;
         // The last holder ends the threads, which must not wait for the GIL meanwhile.
-        let Response { status, headers, body } = py.detach(move || runtime.send(request, peer));
+        let Response { status, headers, body, .. } = py.detach(move || runtime.send(request, peer));
         Ok((status, headers, PyBytes::new(py, &body)))
     }
 

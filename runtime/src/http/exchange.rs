@@ -248,10 +248,22 @@ fn fill(response: Response, head: bool) -> Result<hyper::Response<Full<Bytes>>, 
         if FRAMING.contains(&parsed.as_str()) && !length_of_head {
             continue;
         }
-        let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(value)) else {
+        let bytes = if response.latin1_headers { latin1(value) } else { Some(Bytes::from(value)) };
+        let Some(Ok(value)) = bytes.map(HeaderValue::from_maybe_shared) else {
             return Err(name);
         };
         headers.append(parsed, value);
     }
     Ok(message)
+}
+
+/// One byte for each character; `None` where a character has none.
+fn latin1(text: String) -> Option<Bytes> {
+    if text.is_ascii() {
+        return Some(Bytes::from(text));
+    }
+    text.chars()
+        .map(|character| u8::try_from(character).ok())
+        .collect::<Option<Vec<u8>>>()
+        .map(Bytes::from)
 }
