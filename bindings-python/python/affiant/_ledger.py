@@ -175,7 +175,7 @@ class Ledger:
         """The names of the maps that hold anything, ascending."""
         return self._engine.map_names()
 
-    def transaction(self, transaction_id: str, timeout: float = 10.0) -> _native.State:
+    def transaction(self, transaction_id: str, timeout: float = 10.0) -> _native.HistoricalState:
         """One past transaction, read from the ledger and verified: ``.kv`` has what it wrote,
         ``.receipt`` its receipt as a dict.
 
@@ -192,7 +192,7 @@ class Ledger:
 
     def history(
         self, first: int | str = 1, last: int | str | None = None, timeout: float = 60.0
-    ) -> Iterator[_native.State]:
+    ) -> Iterator[_native.HistoricalState]:
         """Past transactions in order, each read from the ledger and verified.
 
         Args:

@@ -21,7 +21,8 @@ TEXT_SHOWN_MAX = 120
 def _table(title: str, head: Sequence[str], rows: Iterable[Sequence[str]], note: str = "") -> str:
     cells = "".join(f"<th>{escape(name)}</th>" for name in head)
     lines = "".join(
-        f"<tr>{''.join(f'<td><code>{escape(cell)}</code></td>' for cell in row)}</tr>" for row in rows
+        f"<tr>{''.join(f'<td><code>{escape(cell)}</code></td>' for cell in row)}</tr>"
+        for row in rows
     )
     after = f"<p><i>{escape(note)}</i></p>" if note else ""
     head_row = f"<thead><tr>{cells}</tr></thead>" if cells else ""
@@ -57,13 +58,18 @@ def map(shown: Any) -> str | None:
     return _table(f"map {shown.name}: {size} keys", ("key", "value"), _rows(pairs), _more(size))
 
 
-def state(past: _native.State) -> str:
+def state(past: _native.HistoricalState) -> str:
     """What a past transaction wrote."""
     parts = []
     for name in past.map_names[:MAPS_SHOWN_MAX]:
         one = past.kv[name]
         parts.append(
-            _table(f"map {name}", ("key", "value"), _rows(one.range(limit=ROWS_SHOWN_MAX)), _more(len(one)))
+            _table(
+                f"map {name}",
+                ("key", "value"),
+                _rows(one.range(limit=ROWS_SHOWN_MAX)),
+                _more(len(one)),
+            )
         )
     return f"<p>transaction <b>{escape(past.transaction_id)}</b> wrote</p>{''.join(parts)}"
 

@@ -126,7 +126,9 @@ class Receipt:
             claims: what :meth:`Transaction.set_claims` was given, if that is to be checked.
             claims_digest: its SHA-256, in its place.
         """
-        certificate = self._service_certificate if service_certificate is None else service_certificate
+        certificate = (
+            self._service_certificate if service_certificate is None else service_certificate
+        )
         forms: list[bytes | str] = [self._text, *([self.cose] if self.cose else [])]
         verdicts = [
             verify_receipt(form, certificate, claims=claims, claims_digest=claims_digest)

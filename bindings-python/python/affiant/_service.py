@@ -34,8 +34,11 @@ class Service:
         ledger: its ledger, for the code of this process.
     """
 
-    def __init__(self, ledger: Ledger, engine: _native.Engine, directory: str | None) -> None:
+    def __init__(
+        self, ledger: Ledger, engine: _native.Engine, directory: str | None, app: _apps.App
+    ) -> None:
         self.ledger = ledger
+        self._app = app
         self.url = f"https://{engine.address}"
         self._engine = engine
         self._stopping = threading.Event()
@@ -66,7 +69,9 @@ class Service:
         identity = _native.Identity(name)
         self._engine.admit(identity, {} if data is None else data)
         self._engine.sync(60.0)
-        with open(os.open(files.private_key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
+        with open(
+            os.open(files.private_key, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w"
+        ) as f:
             f.write(identity.private_key)
         with open(files.certificate, "w", encoding="ascii") as file:
             file.write(identity.certificate)
@@ -91,6 +96,7 @@ class Service:
         """Lets the answers under way leave, writes what there is to disk, and ends."""
         self._stopping.set()
         self.ledger.close()
+        self._app.release()
         if self._temporary is not None:
             self._temporary.cleanup()
 
@@ -136,12 +142,15 @@ def serve(
     place = None if directory is None else os.path.abspath(directory)
     if names is None and address.rpartition(":")[0] in LOOPBACK_NAMES:
         names = list(LOOPBACK_NAMES)
-    engine = _native.Engine.open(place, address, names)
-    ledger = Ledger(engine, place)
+    ledger: Ledger | None = None
     try:
-        engine.deploy(loaded)
-        engine.serve(loaded, time_limit)
-        return Service(ledger, engine, place)
+        engine = _native.Engine.open(place, address, names)
+        ledger = Ledger(engine, place)
+        engine.deploy(loaded.native)
+        engine.serve(loaded.native, time_limit)
+        return Service(ledger, engine, place, loaded)
     except BaseException:
-        ledger.close()
+        if ledger is not None:
+            ledger.close()
+        loaded.release()
         raise

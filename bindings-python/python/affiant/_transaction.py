@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
 
 from affiant import _native
 
@@ -64,7 +63,7 @@ class Transaction:
         self.transaction_id, self.wrote = native.commit(self._timeout)
 
     @property
-    def kv(self) -> Any:
+    def kv(self) -> _native.Kv:
         """The maps, as ``ccf.kv``: ``tx.kv["name"][key]``."""
         return self._running().kv
 

@@ -14,6 +14,7 @@ it writes to the ledger does not.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "affiant_app(app): the app that fixture client serves: a path, or an app itself"
     )
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Ends the apps, before the run's last words."""
+    apps = sys.modules.get("affiant._apps")
+    if apps is not None:
+        apps.end_all()
 
 
 @pytest.fixture

@@ -166,14 +166,13 @@ class Client:
         headers: Mapping[str, str] | None = None,
         time_limit: float = HANDLER_SECONDS,
     ) -> None:
-        loaded = _apps.load(app)
+        self._app: _apps.App | None = _apps.load(app)
         self._own = ledger is None
         self.ledger = ledger if ledger is not None else open_ledger()
         self.headers = dict(headers or {})
         self.user = user
-        self._visitors: dict[str, _native.Visitor] = {}
         try:
-            self.ledger._engine.serve(loaded, time_limit)
+            self.ledger._engine.serve(self._app.native, time_limit)
             self._visitor = None if user is None else self._admit(user, {})
         except BaseException:
             self.close()
@@ -261,9 +260,13 @@ class Client:
         return self.request("DELETE", path, **options)
 
     def close(self) -> None:
-        """Ends the client's own ledger; one that it was given stays open."""
+        """Ends the client's own ledger, and an app that was an object; a ledger that it was given
+        stays open."""
+        if self._app is None:
+            return
         if self._own:
             self.ledger.close()
+        self._app.release()
 
     def __enter__(self) -> Client:
         return self
@@ -285,10 +288,10 @@ class Client:
     def _sibling(self, user: str | None, visitor: _native.Visitor | None) -> Client:
         sibling = object.__new__(Client)
         sibling._own = False
+        sibling._app = None
         sibling.ledger = self.ledger
         sibling.headers = dict(self.headers)
         sibling.user = user
-        sibling._visitors = self._visitors
         sibling._visitor = visitor
         return sibling
 
@@ -311,12 +314,12 @@ def _target(path: str, params: Any) -> str:
         more = urlencode([(name, value) for name, value in pairs if value is not None], doseq=True)
         query = f"{query}&{more}" if query else more
         mark = "?"
-    return quote(path, safe=_SAFE) + (f"?{quote(query, safe=_SAFE + '?')}" if mark and query else "")
+    return quote(path, safe=_SAFE) + (
+        f"?{quote(query, safe=_SAFE + '?')}" if mark and query else ""
+    )
 
 
-def _body(
-    json: Any, data: bytes | str | Mapping[str, Any] | None
-) -> tuple[bytes, str | None]:
+def _body(json: Any, data: bytes | str | Mapping[str, Any] | None) -> tuple[bytes, str | None]:
     if json is not None and data is not None:
         raise ValueError("a request has one body: give json or data, not both")
     if json is not None:

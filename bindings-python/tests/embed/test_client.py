@@ -138,7 +138,10 @@ def test_apps_may_be_objects() -> None:
         assert client.get("/declared").text == "yes"
 
     module = types.ModuleType("made_here")
-    exec("import ccf\n@ccf.endpoint('/x', auth=['no_auth'])\ndef x(request): return 'x'", vars(module))
+    exec(
+        "import ccf\n@ccf.endpoint('/x', auth=['no_auth'])\ndef x(request): return 'x'",
+        vars(module),
+    )
     with Client(module) as client:
         assert client.get("/x").text == "x"
 

@@ -209,11 +209,9 @@ def test_an_interrupt_ends_a_wait() -> None:
 
 
 def test_importing_is_cheap() -> None:
-    out = run(
-        """
+    out = run("""
         import sys
         import affiant, affiant.pytest_plugin
         print([name for name in ("affiant._native", "affiant._ledger", "fastapi") if name in sys.modules])
-        """
-    )
+        """)
     assert out == "[]\n"

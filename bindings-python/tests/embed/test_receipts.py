@@ -24,7 +24,13 @@ def test_every_form_is_taken(ledger: Ledger, receipt: affiant.Receipt, tmp_path:
     written = tmp_path / "receipt"
     assert receipt.cose is not None
     written.write_bytes(receipt.cose)
-    forms = [receipt, receipt.to_dict(), receipt.to_json(), receipt.to_json().encode(), receipt.cose]
+    forms = [
+        receipt,
+        receipt.to_dict(),
+        receipt.to_json(),
+        receipt.to_json().encode(),
+        receipt.cose,
+    ]
     for form in [*forms, written, {"receipt": receipt.to_dict(), "body": 1}]:
         verdict = affiant.verify_receipt(form, certificate, claims=b"claim")
         assert verdict.valid and verdict.transaction_id == receipt.transaction_id

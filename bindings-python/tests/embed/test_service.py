@@ -65,7 +65,9 @@ def test_requests_and_the_hosts_own_code_run_side_by_side() -> None:
 
     with affiant.serve(count) as service:
         threads = [
-            threading.Thread(target=lambda: [call(service, "POST", "/app/count") for _ in range(10)])
+            threading.Thread(
+                target=lambda: [call(service, "POST", "/app/count") for _ in range(10)]
+            )
             for _ in range(4)
         ]
         for thread in threads:

@@ -61,9 +61,7 @@ def _serve_module(loader: load._Loader, name: str, module: ModuleType) -> None:
     _serve_thing(loader, name, thing, attribute)
 
 
-def _serve_thing(
-    loader: load._Loader, name: str, thing: Any, attribute: str | None = None
-) -> None:
+def _serve_thing(loader: load._Loader, name: str, thing: Any, attribute: str | None = None) -> None:
     where = getattr(thing, "__module__", None)
     own = [one for one in declared.in_modules([where] if where else []) if one.function is thing]
     if own:
@@ -75,8 +73,8 @@ def _serve_thing(
             f"{_shown(thing)} is neither a path, a module, an ASGI or WSGI app, nor a handler of one "
             "request"
         )
-    attribute = attribute or getattr(thing, "__name__", "app")
-    loader._serve_alone(name, attribute, interface, thing)
+    named = attribute or getattr(thing, "__name__", None)
+    loader._serve_alone(name, named if isinstance(named, str) else "app", interface, thing)
 
 
 def _serve_declared(loader: load._Loader, name: str, found: list[declared.Declared]) -> None:
