@@ -17,6 +17,7 @@ _Json = Any
 __version__: str
 
 def main(arguments: Sequence[str | bytes]) -> int: ...
+def worker() -> int: ...
 
 class Error(Exception):
     """Base of the errors that the ledger's own functions raise."""
