@@ -10,6 +10,8 @@ pub(crate) const RESPONSE_HEADER_COUNT_MAX: usize = 256;
 pub(crate) const WATCHDOG_TICK_MS: u64 = 20;
 /// How often a handler that swallows its interruption is interrupted again, in milliseconds.
 pub(crate) const INTERRUPT_AGAIN_MS: u64 = 100;
+/// How long a handler may run in a process that ends, in milliseconds.
+pub(crate) const ENDING_MS_MAX: u64 = 1_000;
 /// What evidence can be bound to, in bytes.
 pub(crate) const REPORT_DATA_BYTES_MAX: usize = 64;
 /// How long after its limit a handler that cannot be interrupted holds its client, in milliseconds.

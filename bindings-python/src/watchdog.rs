@@ -6,6 +6,7 @@
 //! process, which is what worker processes are for.
 
 use core::ffi::c_long;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,7 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 
 use crate::error;
-use crate::limits::{INTERRUPT_AGAIN_MS, WATCHDOG_TICK_MS};
+use crate::limits::{ENDING_MS_MAX, INTERRUPT_AGAIN_MS, WATCHDOG_TICK_MS};
 
 struct Running {
     since: Instant,
@@ -30,6 +31,13 @@ pub(crate) struct Watched {
 
 static WATCHED: Mutex<Vec<std::sync::Weak<Watched>>> = Mutex::new(Vec::new());
 static WATCHDOG: OnceLock<bool> = OnceLock::new();
+static ENDING: AtomicBool = AtomicBool::new(false);
+
+/// The process is about to end: handlers get little more time, whatever their limit. An interpreter that
+/// ends while a thread runs in it ends the thread wherever it is, and the process with it.
+pub(crate) fn process_ends() {
+    ENDING.store(true, Ordering::Relaxed);
+}
 
 impl Watched {
     /// The calling thread, watched from now on.
@@ -84,7 +92,11 @@ impl Watched {
 impl Running {
     fn is_due(&self) -> bool {
         match self.interrupted {
-            None => self.since.elapsed() >= self.limit,
+            None => {
+                let ending = Duration::from_millis(ENDING_MS_MAX);
+                let ending = ENDING.load(Ordering::Relaxed).then_some(ending);
+                self.since.elapsed() >= ending.map_or(self.limit, |ending| ending.min(self.limit))
+            }
             Some(last) => last.elapsed() >= Duration::from_millis(INTERRUPT_AGAIN_MS),
         }
     }
@@ -102,8 +114,8 @@ fn watch() {
             .collect();
         drop(all);
         if !overdue.is_empty() {
-            // Waits for the GIL, with no lock held.
-            Python::attach(|py| {
+            // Waits for the GIL, with no lock held. Without an interpreter nothing runs any more.
+            let _ = Python::try_attach(|py| {
                 for watched in &overdue {
                     watched.interrupt(py);
                 }

@@ -266,6 +266,7 @@ _live: weakref.WeakSet[Ledger] = weakref.WeakSet()
 
 
 def _close_all() -> None:
+    _native.process_ends()
     for ledger in list(_live):
         try:
             ledger.close()

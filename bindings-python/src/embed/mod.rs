@@ -20,6 +20,12 @@ mod transaction;
 
 use pyo3::prelude::*;
 
+/// Bounds the time of handlers that run while the process ends.
+#[pyfunction]
+fn process_ends() {
+    crate::watchdog::process_ends();
+}
+
 /// Everything here, into a module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<engine::Engine>()?;
@@ -28,6 +34,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<identity::Visitor>()?;
     module.add_class::<apps::LoadedApp>()?;
     module.add_function(wrap_pyfunction!(transaction::begin_here, module)?)?;
+    module.add_function(wrap_pyfunction!(process_ends, module)?)?;
     module.add_function(wrap_pyfunction!(proof::verify_receipt, module)?)?;
     Ok(())
 }

@@ -122,3 +122,28 @@ def test_serving_for_ever_ends_with_an_interrupt(tmp_path: Path) -> None:
     out, _ = process.communicate(timeout=30)
     assert process.returncode == 0 and "stopped" in out
     affiant.open(tmp_path).close()
+
+
+@pytest.mark.parametrize("body", ["while True: pass", "time.sleep(3600)"])
+def test_a_handler_that_runs_does_not_hold_up_the_end(tmp_path: Path, body: str) -> None:
+    (tmp_path / "app.py").write_text(
+        "import time, ccf\n"
+        "@ccf.endpoint('/run', auth=['no_auth'])\n"
+        "def run(request):\n"
+        f"    {body}\n"
+    )
+    code = (
+        "import ssl, sys, threading, time, urllib.request, affiant\n"
+        "service = affiant.serve(sys.argv[1], time_limit=3600)\n"
+        "trust = ssl.create_default_context(cafile=service.certificate_path)\n"
+        "def call():\n"
+        "    try:\n"
+        "        urllib.request.urlopen(service.url + '/app/run', context=trust)\n"
+        "    except OSError:\n"
+        "        pass\n"
+        "threading.Thread(target=call, daemon=True).start()\n"
+        "time.sleep(1)\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "app.py")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
