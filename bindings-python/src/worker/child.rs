@@ -199,6 +199,7 @@ fn answered(response: &Response) -> Answered<'_> {
     Answered {
         status: response.status,
         headers: headers.collect(),
+        latin1_headers: response.latin1_headers,
         body: Blob::from(&*response.body),
     }
 }

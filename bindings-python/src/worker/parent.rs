@@ -319,7 +319,7 @@ fn ended(done: Done<'_>) -> Result<Ended, String> {
 }
 
 fn response(answered: &Answered<'_>) -> Result<Response, String> {
-    let Answered { status, headers, body } = answered;
+    let Answered { status, headers, latin1_headers, body } = answered;
     if !(100..=999).contains(status) {
         return Err(format!("a response of status {status}"));
     }
@@ -330,6 +330,7 @@ fn response(answered: &Answered<'_>) -> Result<Response, String> {
     Ok(Response {
         status: *status,
         headers: headers.collect(),
+        latin1_headers: *latin1_headers,
         body: bytes::Bytes::copy_from_slice(body),
     })
 }

@@ -287,6 +287,7 @@ pub(crate) struct Answered<'a> {
     pub(crate) status: u16,
     #[serde(borrow)]
     pub(crate) headers: Vec<(Text<'a>, Text<'a>)>,
+    pub(crate) latin1_headers: bool,
     #[serde(borrow)]
     pub(crate) body: Blob<'a>,
 }
