@@ -6,6 +6,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
+use crate::crypto::args;
 use crate::json;
 use crate::kv::Kv;
 use crate::limits::REPORT_DATA_BYTES_MAX;
@@ -30,6 +31,8 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     Ok(())
 }
 
+/// Whether this request's writes are kept, whatever its answer's status: by default they are if the
+/// status is from 200 to 299.
 #[pyfunction]
 fn set_apply_writes(py: Python<'_>, apply: &Bound<'_, PyAny>) -> PyResult<()> {
     let Ok(apply) = apply.extract::<bool>() else {
@@ -38,12 +41,13 @@ fn set_apply_writes(py: Python<'_>, apply: &Bound<'_, PyAny>) -> PyResult<()> {
     current(py)?.get().with(py, |surface| surface.set_apply_writes(apply))
 }
 
+/// Puts `digest`, 32 bytes, into the receipt of this request's transaction as its claims digest.
+///
+/// Raises `TypeError` or `ValueError` for anything but 32 bytes.
 #[pyfunction]
 fn set_claims_digest(py: Python<'_>, digest: &Bound<'_, PyAny>) -> PyResult<()> {
-    let Ok(digest) = digest.extract::<Vec<u8>>() else {
-        return Err(PyTypeError::new_err("a claims digest is bytes"));
-    };
-    let digest: [u8; 32] = digest
+    let digest = args::bytes(digest, "the claims digest")?;
+    let digest: [u8; 32] = (*digest)
         .try_into()
         .map_err(|_| PyValueError::new_err("a claims digest is 32 bytes long (SHA-256)"))?;
     current(py)?.get().with(py, |surface| surface.set_claims_digest(digest))
@@ -56,6 +60,7 @@ fn txid_dict(py: Python<'_>, txid: TxId) -> PyResult<Bound<'_, PyDict>> {
     Ok(dict)
 }
 
+/// The last transaction known to be committed: `{"view": int, "seqno": int}`.
 #[pyfunction]
 fn get_last_committed_txid(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let txid = current(py)?.get().with(py, |surface| surface.last_committed())?;
@@ -71,6 +76,9 @@ fn whole(value: &Bound<'_, PyAny>, what: &str) -> PyResult<u64> {
     }
 }
 
+/// What became of a transaction: `"Committed"`, `"Pending"`, `"Invalid"` or `"Unknown"`.
+///
+/// Raises `ValueError` for negative numbers.
 #[pyfunction]
 fn get_status_for_txid(
     py: Python<'_>,
@@ -81,6 +89,9 @@ fn get_status_for_txid(
     current(py)?.get().with(py, |surface| surface.status(txid))
 }
 
+/// The view in which `seqno` was assigned; None if it has not been.
+///
+/// Raises `ValueError` for a negative number.
 #[pyfunction]
 fn get_view_for_seqno(py: Python<'_>, seqno: &Bound<'_, PyAny>) -> PyResult<Option<u64>> {
     let seqno = whole(seqno, "seqno")?;
@@ -146,12 +157,18 @@ pub(crate) fn notebook(thing: &Bound<'_, PyAny>, function: &str) -> PyResult<Opt
     thing.py().import("affiant._notebook")?.call_method1(function, (thing,))?.extract()
 }
 
+/// The past transaction that this request asks for, in an endpoint of mode `historical`; else None.
 #[pyfunction]
 fn historical_state(py: Python<'_>) -> PyResult<Option<State>> {
     let found = current(py)?.get().with(py, |surface| surface.historical_state())?;
     Ok(found.map(State::new))
 }
 
+/// The past transactions from `first_seqno` to `last_seqno`, verified, each with its maps and receipt, as
+/// a list; None while they are being loaded: ask again. `handle`, an int of the app's choice, names what
+/// is kept loaded, for `expiry_s` seconds.
+///
+/// Raises `ccf.Error` for a range that there cannot be, `ValueError` for negative numbers.
 #[pyfunction]
 fn get_state_range<'py>(
     py: Python<'py>,
@@ -174,19 +191,27 @@ fn get_state_range<'py>(
     Ok(Some(list))
 }
 
+/// Lets go of what `get_state_range` keeps under `handle`; whether there was anything.
 #[pyfunction]
 fn drop_cached_states(py: Python<'_>, handle: &Bound<'_, PyAny>) -> PyResult<bool> {
     let handle = whole(handle, "handle")?;
     current(py)?.get().with(py, |surface| surface.drop_cached_states(handle))
 }
 
+/// Fresh evidence of the platform under this node, as a dict; `report_data`, at most 64 bytes, is bound
+/// into it.
+///
+/// Raises `ccf.Error` where the node's host has no evidence to give.
 #[pyfunction]
 #[pyo3(signature = (report_data=None))]
 fn get_attestation<'py>(
     py: Python<'py>,
-    report_data: Option<Vec<u8>>,
+    report_data: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let data = report_data.unwrap_or_default();
+    let data = match &report_data {
+        Some(data) => args::bytes(data, "report_data")?.to_vec(),
+        None => Vec::new(),
+    };
     if data.len() > REPORT_DATA_BYTES_MAX {
         return Err(PyValueError::new_err(format!(
             "report data has at most {REPORT_DATA_BYTES_MAX} bytes"
@@ -196,20 +221,33 @@ fn get_attestation<'py>(
     json::loads(py, evidence.as_bytes())
 }
 
+/// Checks evidence of AMD SEV-SNP against its endorsements, all bytes; what the report says, as a dict
+/// with CCF's names. `endorsed_tcb`: the TCB version that the endorsements are for, 16 hex digits.
+///
+/// Raises `ccf.Error` if the evidence does not hold, or the node's host has no verifier.
 #[pyfunction]
 #[pyo3(signature = (evidence, endorsements, uvm_endorsements=None, endorsed_tcb=None))]
 fn verify_snp_attestation<'py>(
     py: Python<'py>,
-    evidence: Vec<u8>,
-    endorsements: Vec<u8>,
-    uvm_endorsements: Option<Vec<u8>>,
+    evidence: &Bound<'py, PyAny>,
+    endorsements: &Bound<'py, PyAny>,
+    uvm_endorsements: Option<Bound<'py, PyAny>>,
     endorsed_tcb: Option<String>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let evidence = Evidence { report: evidence, endorsements, uvm_endorsements, endorsed_tcb };
+    let uvm = uvm_endorsements.as_ref();
+    let evidence = Evidence {
+        report: args::bytes(evidence, "evidence")?.to_vec(),
+        endorsements: args::bytes(endorsements, "endorsements")?.to_vec(),
+        uvm_endorsements: uvm
+            .map(|uvm| Ok::<_, PyErr>(args::bytes(uvm, "uvm_endorsements")?.to_vec()))
+            .transpose()?,
+        endorsed_tcb,
+    };
     let verified = current(py)?.get().with(py, |surface| surface.verify_snp(&evidence))?;
     verdict::dict(py, &verified)
 }
 
+/// The request that is being handled; None outside of one.
 #[pyfunction]
 fn current_request(py: Python<'_>) -> PyResult<Option<Py<Request>>> {
     let session = crate::session::find(py)?;

@@ -115,8 +115,12 @@ impl Request {
     fn headers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let made = self.headers.get_or_try_init(py, || {
             let headers = PyDict::new(py);
-            for (name, value) in self.request.headers() {
-                headers.set_item(name, &*value)?;
+            for (name, value) in self.request.header_lines() {
+                let mut text = String::from_utf8_lossy(value).into_owned();
+                if let Some(known) = headers.get_item(name)? {
+                    text = format!("{},{text}", known.extract::<String>()?);
+                }
+                headers.set_item(name, text)?;
             }
             Ok::<_, PyErr>(headers.unbind())
         })?;

@@ -4,7 +4,9 @@ use affiant::Response;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{
+    PyBool, PyByteArray, PyBytes, PyDict, PyInt, PyList, PyMemoryView, PyString, PyTuple,
+};
 
 use crate::json;
 use crate::limits::RESPONSE_HEADER_COUNT_MAX;
@@ -58,6 +60,7 @@ fn is_body(value: &Bound<'_, PyAny>) -> bool {
     value.is_instance_of::<PyString>()
         || value.is_instance_of::<PyBytes>()
         || value.is_instance_of::<PyByteArray>()
+        || value.is_instance_of::<PyMemoryView>()
         || value.is_instance_of::<PyList>()
 }
 
@@ -137,6 +140,9 @@ fn body_of(body: &Bound<'_, PyAny>, response: &mut Response) -> PyResult<()> {
         ("application/octet-stream", bytes.as_bytes().to_vec())
     } else if let Ok(bytes) = body.cast::<PyByteArray>() {
         ("application/octet-stream", bytes.to_vec())
+    } else if body.is_instance_of::<PyMemoryView>() {
+        let bytes = body.call_method0(intern!(body.py(), "tobytes"))?;
+        ("application/octet-stream", bytes.cast::<PyBytes>()?.as_bytes().to_vec())
     } else {
         ("application/json", json::dumps(body)?)
     };
@@ -157,20 +163,25 @@ fn headers_of(headers: &Bound<'_, PyAny>, response: &mut Response) -> PyResult<(
         return Err(too_many_headers());
     }
     for (name, value) in headers.iter() {
-        let name: String =
-            name.extract().map_err(|_| PyTypeError::new_err("the name of a header is a str"))?;
-        let value = match value.cast::<PyString>() {
-            Ok(text) => text.to_str()?.to_owned(),
-            Err(_) if value.is_instance_of::<pyo3::types::PyInt>() => value.to_string(),
-            Err(_) => {
-                return Err(PyTypeError::new_err(format!(
-                    "the value of header {name:?} is no str"
-                )));
-            }
-        };
-        set_header(response, &name.to_ascii_lowercase(), value);
+        let (name, value) = header(&name, &value)?;
+        set_header(response, &name, value);
     }
     Ok(())
+}
+
+/// The lower-case name and the text of one header.
+fn header(name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<(String, String)> {
+    let name: String =
+        name.extract().map_err(|_| PyTypeError::new_err("the name of a header is a str"))?;
+    let number = value.is_instance_of::<PyInt>() && !value.is_instance_of::<PyBool>();
+    let value = match value.cast::<PyString>() {
+        Ok(text) => text.to_str()?.to_owned(),
+        Err(_) if number => value.to_string(),
+        Err(_) => {
+            return Err(PyTypeError::new_err(format!("the value of header {name:?} is no str")));
+        }
+    };
+    Ok((name.to_ascii_lowercase(), value))
 }
 
 fn set_header(response: &mut Response, name: &str, value: String) {

@@ -17,7 +17,7 @@ use crate::error;
 const NAME_CHARS_MAX: usize = 40;
 
 /// Bytes lent by Python, or a copy of what Python may change meanwhile.
-pub(super) enum Bytes<'a> {
+pub(crate) enum Bytes<'a> {
     Lent(&'a [u8]),
     Copied(Zeroizing<Vec<u8>>),
 }
@@ -34,14 +34,14 @@ impl Deref for Bytes<'_> {
 }
 
 /// `TypeError: name must be wanted, not class`.
-pub(super) fn wrong(value: &Bound<'_, PyAny>, name: &str, wanted: &str) -> PyErr {
+pub(crate) fn wrong(value: &Bound<'_, PyAny>, name: &str, wanted: &str) -> PyErr {
     let class = value.get_type();
     let class = class.qualname().map_or_else(|_| "?".to_owned(), |class| class.to_string());
     PyTypeError::new_err(format!("{name} must be {wanted}, not {class}"))
 }
 
 /// `bytes`, or what has the buffer protocol with elements of one byte.
-pub(super) fn bytes<'a>(value: &'a Bound<'_, PyAny>, name: &str) -> PyResult<Bytes<'a>> {
+pub(crate) fn bytes<'a>(value: &'a Bound<'_, PyAny>, name: &str) -> PyResult<Bytes<'a>> {
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(Bytes::Lent(bytes.as_bytes()));
     }

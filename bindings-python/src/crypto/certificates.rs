@@ -2,10 +2,25 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use affiant::crypto::x509;
+use affiant::crypto::{Hash, x509};
 use pyo3::prelude::*;
 
 use super::args;
+use crate::error;
+
+/// The id that the tables have for the holder of a certificate: SHA-256 of its DER, in hex.
+#[pyfunction]
+pub(super) fn crypto_pem_to_id(py: Python<'_>, pem: &Bound<'_, PyAny>) -> PyResult<String> {
+    let fail = |reason: &str| error::crypto(py, &format!("Failed to parse PEM: {reason}"));
+    let bytes = args::text_or_bytes(pem, "pem")?;
+    let pem = args::pem(&bytes, py, "pem")?;
+    let found = x509::certificates(pem).map_err(|refused| fail(&refused.to_string()))?;
+    match found.as_slice() {
+        [der] => Ok(Hash::Sha256.digest(der).iter().map(|byte| format!("{byte:02x}")).collect()),
+        [] => Err(fail("there is no certificate")),
+        _ => Err(fail("there are several certificates; give one")),
+    }
+}
 
 #[pyfunction]
 pub(super) fn crypto_is_valid_bundle(py: Python<'_>, pem: &Bound<'_, PyAny>) -> PyResult<bool> {

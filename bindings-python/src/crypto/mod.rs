@@ -5,7 +5,7 @@
 //!   does not do is a `ccf.CryptoError` with CCF's words before it. Neither quotes key material.
 //! * What takes long lets go of the GIL; nothing here needs a running request.
 
-mod args;
+pub(crate) mod args;
 mod certificates;
 mod jwk;
 mod keys;
@@ -34,6 +34,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(crypto_digest, module)?)?;
     module.add_function(wrap_pyfunction!(wrap::crypto_wrap_key, module)?)?;
     module.add_function(wrap_pyfunction!(wrap::crypto_unwrap_key, module)?)?;
+    module.add_function(wrap_pyfunction!(certificates::crypto_pem_to_id, module)?)?;
     module.add_function(wrap_pyfunction!(certificates::crypto_is_valid_bundle, module)?)?;
     module.add_function(wrap_pyfunction!(certificates::crypto_is_valid_chain, module)?)?;
     module.add_function(wrap_pyfunction!(jwk::crypto_public_pem_to_jwk, module)?)?;

@@ -30,7 +30,9 @@ def guard(table: dict[str, Any], *, place: str, app: str | None, roots: list[str
         raise AppLoadError(str(error)) from error
     wanted = {"policy": policy.table(), "app": app}
     if _in_place is not None:
-        if _in_place != wanted:
+        # Sources from the ledger need no directory: a sandbox that applies proposals to an app on
+        # disk loads it again from there.
+        if _in_place["policy"] != wanted["policy"] or app not in (None, _in_place["app"]):
             raise AppLoadError(
                 f"{place}: the policy or the place of the app has changed; a running process keeps "
                 "its policy, so start it again"

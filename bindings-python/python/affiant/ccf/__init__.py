@@ -43,6 +43,7 @@ from .converters import (
     buf_to_json_compatible,
     buf_to_str,
     json_compatible_to_buf,
+    pem_to_id,
     str_to_buf,
 )
 from .crypto import digest
@@ -74,6 +75,7 @@ __all__ = [
     "json_compatible_to_buf",
     "kv",
     "network",
+    "pem_to_id",
     "rpc",
     "snp_attestation",
     "str_to_buf",
