@@ -87,6 +87,8 @@ pub struct App {
     pub manifest: Json,
     /// Where its metadata came from, for messages.
     pub origin: String,
+    /// Where the wheels of its bundle were unpacked. Under the guard only we can remove it.
+    unpacked: Option<String>,
     /// [`LoadOptions::guarded`].
     pub(crate) guarded: bool,
 }
@@ -117,6 +119,9 @@ impl App {
         let modules: BTreeMap<String, String> = loaded.getattr("modules")?.extract()?;
         let openapi = loaded.getattr("openapi")?;
         let openapi = if openapi.is_none() { None } else { Some(text(openapi)?) };
+        let bundle = loaded.getattr("bundle")?;
+        let unpacked =
+            if bundle.is_none() { None } else { bundle.getattr("directory")?.extract()? };
         let coroutine_class = py.import("types")?.getattr("CoroutineType")?.unbind();
         Ok(Self {
             module: py.import("affiant._hosting.asgi")?.unbind(),
@@ -126,6 +131,7 @@ impl App {
             warnings: loaded.getattr("warnings")?.extract()?,
             manifest: text(loaded.getattr("manifest")?)?,
             origin: loaded.getattr("origin")?.extract()?,
+            unpacked,
             openapi,
             guarded,
             loaded: loaded.clone().unbind(),
@@ -172,7 +178,7 @@ impl App {
 }
 
 impl Drop for App {
-    /// Ends the app's lifespan.
+    /// Ends the app's lifespan, and removes what was unpacked for it.
     fn drop(&mut self) {
         // After the interpreter's end there is nobody to tell.
         let _ = Python::try_attach(|py| {
@@ -181,6 +187,10 @@ impl Drop for App {
                 affiant::log_fail!("app", "The app failed as it ended: {}", reason_of(py, &error));
             }
         });
+        if let Some(directory) = &self.unpacked {
+            // Else the next one to unpack a bundle there does it.
+            let _ = std::fs::remove_dir_all(directory);
+        }
     }
 }
 

@@ -39,7 +39,7 @@ def guard(table: dict[str, Any], *, place: str, app: str | None, roots: list[str
             )
         return
     try:
-        _guard.install(policy, roots=roots or environment(), place=place, app=app)
+        _guard.install(policy, roots=environment() if roots is None else roots, place=place, app=app)
     except PermissionError as error:
         raise AppLoadError(str(error)) from error
     _in_place = wanted

@@ -62,6 +62,7 @@ class Loaded:
         shutdown: ends the app: its lifespan, then the event loop.
         origin: where the app came from, for messages; for the caller to say.
         manifest: what the ledger records of the app; for the caller to say.
+        bundle: the open bundle whose wheels the app imports, if it came in one; kept open with it.
     """
 
     endpoints: dict[str, dict[str, dict[str, Any]]]
@@ -73,6 +74,7 @@ class Loaded:
     shutdown: Callable[[], None]
     origin: str = ""
     manifest: dict[str, Any] | None = None
+    bundle: Any = None
 
 
 def load(app: Source) -> Loaded:

@@ -8,6 +8,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from affiant._bundle.verify import Bundle
+from affiant._hosting import bundled
 from affiant._hosting.errors import AppLoadError
 from affiant._hosting.guarding import guard
 from affiant._hosting.load import Loaded, Source
@@ -18,10 +20,18 @@ METADATA_BYTES_MAX = 8 << 20
 
 
 def load(path: str, *, packages: str = "", guarded: bool = False) -> Loaded:
-    """Loads the app at `path`: ``app.py``, ``app.py:attribute`` or a directory.
+    """Loads the app at `path`: ``app.py``, ``app.py:attribute``, a directory or a bundle.
 
-    Raises `AppLoadError` with a sentence for the app's author.
+    Args:
+        path: as on a command line.
+        packages: the node's directory for what apps bring along; empty for none.
+        guarded: the app may do what its policy says and nothing else, from now on in this process.
+
+    Raises:
+        AppLoadError: with a sentence for the app's author.
     """
+    if bundled.is_bundle(path):
+        return _of_bundle(bundled.opened(path, packages), path, guarded)
     source, origin = resolve(path)
     if guarded:
         policy_file = str(Path(source.directory or ".") / "pyproject.toml")
@@ -51,22 +61,47 @@ def load_modules(
     packages: str = "",
     guarded: bool = False,
 ) -> Loaded:
-    """Loads an app from sources that the ledger holds."""
+    """Loads an app from sources that the ledger holds; `packages` and `guarded` as in :func:`load`."""
     manifest = manifest or {}
+    bundle = bundled.reopened(manifest, packages)
+    loaded = _of_modules(modules, endpoints, manifest, bundle, "pyproject.toml of the app", guarded)
+    loaded.origin = "the ledger"
+    return loaded
+
+
+def _of_bundle(bundle: Bundle, path: str, guarded: bool) -> Loaded:
+    endpoints = bundle.metadata["endpoints"]
+    manifest = {**bundle.manifest, "digest": bundle.digest}
+    place = f"pyproject.toml of the app, before {path} is built anew"
+    loaded = _of_modules(bundle.sources, endpoints, manifest, bundle, place, guarded)
+    loaded.origin = path
+    return loaded
+
+
+def _of_modules(
+    modules: dict[str, str],
+    endpoints: dict[str, Any],
+    manifest: dict[str, Any],
+    bundle: Bundle | None,
+    place: str,
+    guarded: bool,
+) -> Loaded:
+    packages = bundle.packages if bundle is not None else []
     source = Source(
-        modules=modules,
-        directory=None,
-        endpoints=endpoints,
-        entry=manifest.get("entry"),
-        options={},
-        packages=[],
+        modules=modules, endpoints=endpoints, entry=manifest.get("entry"), packages=packages
     )
     if guarded:
-        place = "pyproject.toml of the app, and deploy it again"
-        guard(manifest.get("policy", {}), place=place, app=None, roots=None)
-    loaded = load_source(source)
-    loaded.origin = "the ledger"
+        # What came in a bundle imports from it and from nowhere else; the rest from the environment.
+        roots = packages if "digest" in manifest else None
+        guard(manifest.get("policy", {}), place=place, app=None, roots=roots)
+    try:
+        loaded = load_source(source)
+    except BaseException:
+        if bundle is not None:
+            bundle.close()
+        raise
     loaded.manifest = manifest
+    loaded.bundle = bundle
     return loaded
 
 
