@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import ssl
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,34 +16,17 @@ sys.path.insert(0, str(WEB))
 import compare  # noqa: E402
 from requests_fastapi import REQUESTS as TO_FASTAPI  # noqa: E402
 from requests_flask import REQUESTS as TO_FLASK  # noqa: E402
+from sandboxes import sandbox  # noqa: E402
 
-# Seconds; only ever waited for when something is wrong.
-PATIENCE = 120
-MODES = {"in the node": "0", "in workers": "2"}
+# One worker: some endpoints tell what an earlier request left in the process.
+MODES = {"in the node": "0", "in a worker": "1"}
 
 
 @contextmanager
 def node(directory: Path, app: str, workers: str) -> Iterator[compare.Send]:
     """A sandbox that serves `app`, and a client of it."""
-    command = [sys.executable, "-I", "-m", "affiant", "sandbox", "--app", str(WEB / app)]
-    command += ["--python-workers", workers, "--node", "local://127.0.0.1:0"]
-    with (directory / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log)
-    try:
-        workspace = directory / "workspace"
-        addresses = workspace / "sandbox_0" / "0.rpc_addresses"
-        deadline = time.monotonic() + PATIENCE
-        while not addresses.exists():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError((directory / "log").read_text())
-            time.sleep(0.05)
-        (address,) = json.loads(addresses.read_text()).values()
-        certificate = workspace / "sandbox_common" / "service_cert.pem"
-        context = ssl.create_default_context(cafile=certificate)
-        yield compare.http_client(f"https://{address}", context)
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
+    with sandbox(directory, "--app", str(WEB / app), "--python-workers", workers) as running:
+        yield compare.http_client(running.url, running.context)
 
 
 def differences(requests: list[Any], own: compare.Send, ours: compare.Send) -> list[str]:
