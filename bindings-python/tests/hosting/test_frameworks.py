@@ -144,6 +144,6 @@ def test_a_fastapi_app_gives_its_document() -> None:
     hidden = load(Source(modules={"/app.py": source}, entry="app.py:app"))
     shown = load(Source(modules={"/app.py": source}, entry="app.py:shown"))
     assert hidden.openapi is None
-    assert shown.openapi is not None and list(shown.openapi["paths"]) == ["/b"]
+    assert shown.openapi is not None and list(shown.openapi["paths"]) == ["/app/b"]
     hidden.shutdown()
     shown.shutdown()

@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from affiant._hosting.request import ROOT
+
 DOCUMENT_BYTES_MAX = 16 << 20
 
 
 def document(app: Any) -> tuple[dict[str, Any] | None, str | None]:
     """The document of a FastAPI app, as plain JSON values, and a warning where it has none to give.
+
+    Its paths are those of the node, below ``/app``: the framework learns only from each request
+    where it is served.
 
     An app without a method ``openapi``, and one that turned its document off
     (``openapi_url=None``), has none, and that needs no warning.
@@ -30,4 +35,5 @@ def document(app: Any) -> tuple[dict[str, Any] | None, str | None]:
         )
     if not isinstance(made, dict) or not isinstance(made.get("paths"), dict):
         return None, "app.openapi() made no document with paths; it is left out"
+    made["paths"] = {f"{ROOT}{path}": item for path, item in made["paths"].items()}
     return made, None
