@@ -3,6 +3,9 @@
 Both are called ``ccf``: theirs is a set of tools (``ccf.ledger``, ``ccf.receipt``), ours the module that
 apps import. Neither may overwrite the other's files, so ours is found by a finder that a ``.pth`` file
 installs at start; its ``__path__`` goes on into theirs. Kept tiny: every interpreter start reads it.
+
+pytest rewrites the modules of a package that brings a plugin, and warns of those that are imported
+already, as this one always is; PYTEST_DONT_REWRITE tells it that there is nothing to rewrite.
 """
 
 import sys
