@@ -99,12 +99,7 @@ impl App {
     /// # Errors
     /// Why it cannot be loaded, in a sentence for its author.
     pub fn load(source: &AppSource, options: &LoadOptions) -> Result<Self, String> {
-        Python::attach(|py| {
-            load(py, source, options).map_err(|error| {
-                let own = error.get_type(py).name().is_ok_and(|name| name == "AppLoadError");
-                if own { error.value(py).to_string() } else { traced(py, &error) }
-            })
-        })
+        Python::attach(|py| load(py, source, options).map_err(|error| why(py, &error)))
     }
 
     /// From what `affiant._hosting` has loaded, with the origin and the manifest that `place` adds.
@@ -192,6 +187,12 @@ impl Drop for App {
             let _ = std::fs::remove_dir_all(directory);
         }
     }
+}
+
+/// Why an app is not loaded, in a sentence for its author.
+pub(crate) fn why(py: Python<'_>, error: &PyErr) -> String {
+    let own = error.get_type(py).name().is_ok_and(|name| name == "AppLoadError");
+    if own { error.value(py).to_string() } else { traced(py, error) }
 }
 
 /// The reason with its traceback, since the author of the app asked for it to be loaded.

@@ -23,13 +23,15 @@ use super::process::{Console, Plan, Process};
 use super::protocol::{self, Answered, Done, Failed, FromWorker, Load, Serve, Source, ToWorker};
 use super::serving::Serving;
 use super::{Broken, Text, request};
-use crate::app::{AppSource, Description, LoadOptions};
+use crate::app::{AppSource, Description, LoadOptions, why};
 use crate::limits::RESPONSE_HEADER_COUNT_MAX;
 use crate::surface::Local;
 
 /// What of this process's environment every worker has, if it is set.
 const ENVIRONMENT: [&str; 7] =
     ["PATH", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"];
+/// What numeric libraries go by.
+const NUMERIC_THREADS: [&str; 3] = ["OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"];
 /// Starts a worker with the module search path of this process, so that it finds what this one finds.
 const BEGIN: &str = "import sys; sys.path[:] = sys.argv[1:]; del sys.argv[1:]; \
                      from affiant._worker import main; main()";
@@ -40,10 +42,11 @@ pub struct WorkersApp {
     pub description: Description,
     plan: Arc<Plan>,
     first: Process,
+    count: NonZeroUsize,
 }
 
 impl WorkersApp {
-    /// Has a worker process import the app.
+    /// Has a worker process, one of `count`, import the app.
     ///
     /// # Errors
     /// Why it cannot be loaded, in a sentence for its author.
@@ -51,19 +54,22 @@ impl WorkersApp {
         source: &AppSource,
         options: &LoadOptions,
         console: Console,
+        count: NonZeroUsize,
     ) -> Result<Self, String> {
-        let plan = Arc::new(plan(source, options, console)?);
+        let mut plan = plan(source, options, console)?;
+        plan.environment.extend(numeric_threads(count));
+        let plan = Arc::new(plan);
         // What this process knows is not for others of the same user, such as its workers, to read.
         let hidden = rustix::process::DumpableBehavior::NotDumpable;
         rustix::process::set_dumpable_behavior(hidden)
             .map_err(|error| format!("prctl PR_SET_DUMPABLE: {error}"))?;
         let (first, description) = Process::start(&plan)?;
-        Ok(Self { description, plan, first })
+        Ok(Self { description, plan, first, count })
     }
 }
 
 fn plan(source: &AppSource, options: &LoadOptions, console: Console) -> Result<Plan, String> {
-    let (program, path, names) = Python::attach(|py| {
+    let ask = |py: Python<'_>| {
         let sys = py.import("sys")?;
         let names = match source {
             AppSource::Place(place) => {
@@ -74,8 +80,9 @@ fn plan(source: &AppSource, options: &LoadOptions, console: Console) -> Result<P
         };
         let program: OsString = sys.getattr("executable")?.extract()?;
         Ok::<_, PyErr>((program, sys.getattr("path")?.extract::<Vec<OsString>>()?, names))
-    })
-    .map_err(|error| error.to_string())?;
+    };
+    let found = Python::attach(|py| ask(py).map_err(|error| why(py, &error)));
+    let (program, path, names) = found?;
     let mut arguments: Vec<OsString> =
         ["-I", "-X", "faulthandler", "-c", BEGIN].into_iter().map(OsString::from).collect();
     arguments.extend(path);
@@ -87,6 +94,16 @@ fn plan(source: &AppSource, options: &LoadOptions, console: Console) -> Result<P
         environment: environment.collect(),
         console,
         load: load_frame(source, options)?,
+    })
+}
+
+/// How many threads the numeric libraries of one worker start: workers share the processors. What the
+/// operator set counts.
+fn numeric_threads(count: NonZeroUsize) -> impl Iterator<Item = (OsString, OsString)> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let share = (processors / count).max(1).to_string();
+    NUMERIC_THREADS.into_iter().map(move |name| {
+        (name.into(), std::env::var_os(name).unwrap_or_else(|| share.clone().into()))
     })
 }
 
@@ -125,8 +142,8 @@ pub struct PyWorkersFrontend {
 }
 
 impl PyWorkersFrontend {
-    /// The app under `options`, with the endpoints that its metadata gave, served by `count` processes;
-    /// one more is kept ready.
+    /// The app under `options`, with the endpoints that its metadata gave; beside the processes that
+    /// serve it one is kept ready.
     ///
     /// # Errors
     /// An endpoint has no handler, or the worker that loaded the app is gone.
@@ -134,8 +151,8 @@ impl PyWorkersFrontend {
         app: WorkersApp,
         endpoints: Vec<Endpoint>,
         options: RuntimeOptions,
-        count: NonZeroUsize,
     ) -> Result<Self, AppError> {
+        let count = app.count;
         let served = endpoints.iter().map(|endpoint| protocol::Endpoint {
             method: endpoint.method.clone(),
             path: endpoint.path.clone(),

@@ -19,7 +19,7 @@ pub(crate) struct PythonHere;
 /// A loaded app, wherever it is.
 enum Loaded {
     Here(App),
-    Workers(WorkersApp, NonZeroUsize),
+    Workers(WorkersApp),
 }
 
 impl Loaded {
@@ -37,9 +37,9 @@ impl Loaded {
                     Console::Log => affiant_python::Console::Log,
                     Console::Plain => affiant_python::Console::Plain,
                 };
-                let app = WorkersApp::load(source, &options, console)?;
+                let app = WorkersApp::load(source, &options, console, count)?;
                 let description = app.description.clone();
-                Ok((Self::Workers(app, count), description))
+                Ok((Self::Workers(app), description))
             }
         }
     }
@@ -55,7 +55,7 @@ impl Loaded {
         let frontend: Result<Arc<dyn Frontend>, AppError> = match self {
             Self::Here(app) => PyFrontend::new(Arc::new(app), endpoints, options)
                 .map(|frontend| Arc::new(frontend) as _),
-            Self::Workers(app, count) => PyWorkersFrontend::new(app, endpoints, options, count)
+            Self::Workers(app) => PyWorkersFrontend::new(app, endpoints, options)
                 .map(|frontend| Arc::new(frontend) as _),
         };
         let frontend = frontend.map_err(|error| format!("{}: {}", bundle.origin, error.message))?;
