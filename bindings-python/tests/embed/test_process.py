@@ -17,7 +17,14 @@ import pytest
 def start(code: str, *arguments: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
         # Python 3.12 warns of any fork beside threads.
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", textwrap.dedent(code), *map(str, arguments)],
+        [
+            sys.executable,
+            "-W",
+            "ignore::DeprecationWarning",
+            "-c",
+            textwrap.dedent(code),
+            *map(str, arguments),
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

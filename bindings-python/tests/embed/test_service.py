@@ -147,3 +147,44 @@ def test_a_handler_that_runs_does_not_hold_up_the_end(tmp_path: Path, body: str)
     command = [sys.executable, "-c", code, str(tmp_path / "app.py")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+JOB = """
+import threading, time
+import ccf
+
+def job():
+    while True:
+        try:
+            with ccf.transaction() as tx:
+                ccf.kv["jobs"]["n"] = ccf.kv["jobs"].get("n", 0) + 1
+            print("job:", tx.transaction_id, flush=True)
+        except ccf.Error as error:
+            print("no job:", error, flush=True)
+        time.sleep(0.1)
+
+threading.Thread(target=job, daemon=True).start()
+
+@ccf.endpoint("/jobs", auth=["no_auth"])
+def jobs(request):
+    return [ccf.kv["jobs"].get("n", 0)]
+"""
+
+
+def test_an_apps_background_jobs_have_transactions(tmp_path: Path) -> None:
+    (tmp_path / "jobs.py").write_text(JOB)
+    command = [sys.executable, "-m", "affiant", "sandbox", "--app", str(tmp_path / "jobs.py")]
+    command += ["--node", "local://127.0.0.1:0", "--workspace", str(tmp_path / "workspace")]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path
+    )
+    assert process.stdout is not None
+    seen = []
+    for line in process.stdout:
+        seen.append(line)
+        if line.startswith("job: 2."):
+            break
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=60)
+    assert seen and seen[-1].startswith("job: 2."), "".join(seen) + rest
+    assert process.returncode == 0, rest
