@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use affiant::crypto::{Curve, EncryptionKey, MemberIdentity, Share, SharedSecret};
 use affiant::tables::{self, RecoveryShares, ServiceStatus};
@@ -375,6 +376,27 @@ fn every_state_of_a_transaction_has_its_answer() {
     let never = node.wait_committed(ahead, false);
     node.shutdown().unwrap();
     assert!(matches!(never.blocking_recv().unwrap(), CommitNotice::Failed(_)));
+}
+
+#[test]
+fn a_process_knows_the_nodes_that_run_in_it() {
+    let running = |node: &Arc<Node>| Node::running().iter().any(|known| Arc::ptr_eq(known, node));
+    let node = Node::start(NodeSettings::in_memory()).unwrap();
+    assert!(running(&node));
+    node.shutdown().unwrap();
+    assert!(!running(&node));
+}
+
+#[test]
+fn a_wait_has_an_end() {
+    let node = Node::start(NodeSettings::in_memory()).unwrap();
+    let never = TxId::new(2, 1_000_000);
+    assert!(node.wait_committed_for(never, Duration::from_millis(20)).is_none());
+    let notice = node.wait_committed_for(write(&node, 1), Duration::from_secs(60));
+    assert!(matches!(notice, Some(CommitNotice::Committed { .. })), "{notice:?}");
+    node.shutdown().unwrap();
+    let notice = node.wait_committed_for(never, Duration::from_secs(60));
+    assert!(matches!(notice, Some(CommitNotice::Failed(_))), "{notice:?}");
 }
 
 #[test]

@@ -60,7 +60,11 @@ class Transaction:
         if kind is not None or self._aborted:
             native.drop()
             return
-        self.transaction_id, self.wrote = native.commit(self._timeout)
+        try:
+            self.wrote = native.commit(self._timeout)
+        finally:
+            # Also where the wait was cut short: then it says whose status is to be asked for.
+            self.transaction_id = native.transaction_id
 
     @property
     def kv(self) -> _native.Kv:

@@ -19,8 +19,7 @@ impl DirectoryLock {
     pub(crate) fn take(directory: &Path) -> Result<Self, String> {
         let path = directory.join(FILE_NAME);
         let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-        fs::create_dir_all(directory)
-            .map_err(|error| format!("{}: {error}", directory.display()))?;
+        make(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -51,6 +50,17 @@ impl DirectoryLock {
         // A lock that cannot be freed is freed by the end of the process.
         let _ = self.0.unlock();
     }
+}
+
+/// Makes a directory and those above it, so that none of them is lost with the power.
+fn make(directory: &Path) -> std::io::Result<()> {
+    let missing = directory.ancestors().take_while(|above| !above.exists()).count();
+    fs::create_dir_all(directory)?;
+    let parents = directory.ancestors().take(missing).filter_map(Path::parent);
+    for parent in parents.filter(|parent| !parent.as_os_str().is_empty()) {
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(())
 }
 
 fn in_use(directory: &Path, owner: &str) -> String {

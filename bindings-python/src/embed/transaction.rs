@@ -1,9 +1,10 @@
 //! A transaction that Python code begins and ends itself.
 
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use affiant::{Attestation, ExecutionContext, HistoricalNamespace, Mode, Node};
 use affiant_kv::CommitOutcome;
+use affiant_proof::TxId;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -24,6 +25,8 @@ pub(crate) struct Transaction {
     process: u32,
     /// What was current before.
     token: Mutex<Option<Py<PyAny>>>,
+    /// Its number, from when it has one, whatever becomes of the wait for its commit.
+    sequenced: OnceLock<TxId>,
 }
 
 impl Transaction {
@@ -45,6 +48,7 @@ impl Transaction {
             node: Arc::downgrade(node),
             process: std::process::id(),
             token: Mutex::new(None),
+            sequenced: OnceLock::new(),
         })
     }
 }
@@ -80,16 +84,22 @@ impl Transaction {
         drop(self.session.get().close_detached(py));
     }
 
-    /// Ends it. Its id and whether it wrote; no id if it neither read nor wrote, or was told not to
-    /// apply its writes. Durable, unless `timeout` (in seconds) is None.
-    fn commit(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<(Option<String>, bool)> {
+    /// The id that its end gave it, also where it then failed to wait.
+    #[getter]
+    fn transaction_id(&self) -> Option<String> {
+        self.sequenced.get().map(ToString::to_string)
+    }
+
+    /// Ends it; whether it wrote. There is no id if it neither read nor wrote, or was told not to apply
+    /// its writes. Durable, unless `timeout` (in seconds) is None.
+    fn commit(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
         let patience = timeout.map(patience::seconds).transpose()?;
         let local = self.session.get().close_detached(py).and_then(|behind| behind.into_local());
         let Some(local) = local else {
             return Err(PyRuntimeError::new_err("this transaction has ended already"));
         };
         if local.apply_writes == Some(false) {
-            return Ok((None, false));
+            return Ok(false);
         }
         let node = self.node.upgrade().filter(|_| self.process == std::process::id());
         let Some(node) = node else {
@@ -115,6 +125,10 @@ impl Transaction {
             }
             CommitOutcome::Poisoned(reason) => return Err(fault::closed(py, &reason)),
         };
+        if let Some(txid) = txid {
+            // Once, since there is one session to commit.
+            let _ = self.sequenced.set(txid);
+        }
         if let (Some(txid), Some(patience)) = (txid, patience) {
             // What was read may be somebody's who still waits.
             if wrote || txid.seqno > node.store().committed().seqno {
@@ -123,7 +137,7 @@ impl Transaction {
         }
         // The last holder waits for the node's threads.
         py.detach(move || drop(node));
-        Ok((txid.map(|txid| txid.to_string()), wrote))
+        Ok(wrote)
     }
 }
 

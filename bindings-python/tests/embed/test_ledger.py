@@ -180,6 +180,19 @@ def test_writing_need_not_wait(ledger: Ledger) -> None:
     assert {ledger.status(str(one)) for one in ids} == {"Committed"}
 
 
+def test_a_wait_that_is_cut_short_leaves_the_id(ledger: Ledger) -> None:
+    with pytest.raises(TimeoutError, match="may still be"):
+        with ledger.tx(timeout=0.0) as tx:
+            tx.kv["m"]["a"] = 1
+    assert tx.transaction_id is not None
+    ledger.sync()
+    assert ledger.status(tx.transaction_id) == "Committed" and get(ledger, "a") == 1
+    with pytest.raises(ValueError, match="seconds"):
+        with ledger.tx(timeout=-1.0) as tx:
+            tx.kv["m"]["a"] = 2
+    assert get(ledger, "a") == 1
+
+
 def test_receipts_verify_and_attest_claims(ledger: Ledger) -> None:
     with ledger.tx() as tx:
         tx.kv["m"]["a"] = 1
