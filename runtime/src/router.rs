@@ -2,10 +2,10 @@
 //!
 //! Order: the exact path, then the templates of that method (several matches are an error), first
 //! among the application's endpoints, then among the built-in ones. A path that neither has is the
-//! application's fallback's, if there is one: the endpoint [`ANY_METHOD`] [`ANY_PATH`]. Templates are compiled into
-//! literals and placeholders; since two placeholders are never adjacent, a placeholder ends at the
-//! first `/` or at the first byte of the literal behind it, so matching never backtracks and
-//! allocates nothing.
+//! application's fallback's, if there is one: the endpoint [`ANY_METHOD`] [`ANY_PATH`]. Templates are
+//! compiled into literals and placeholders; since two placeholders are never adjacent, a placeholder
+//! ends at the first `/` or at the first byte of the literal behind it, so matching never backtracks
+//! and allocates nothing.
 
 use core::fmt;
 use std::collections::HashMap;

@@ -1,6 +1,6 @@
 //! Bundles in the governance tables (reference G.2): written as the actions `set_js_app` (CCF's) and
-//! `set_python_app` write them, read back from any snapshot. Bytecode tables stay empty: they belong to one engine's
-//! version, and interpreters here compile when they load.
+//! `set_python_app` write them, read back from any snapshot. Bytecode tables stay empty: they belong
+//! to one engine's version, and interpreters here compile when they load.
 
 use std::collections::BTreeMap;
 
