@@ -46,3 +46,5 @@ pub(crate) const START_BACKOFF_MS_MAX: u64 = 10_000;
 /// Memory that a worker may take besides what its app had when it was loaded and the heap that the
 /// options give to its handlers: stacks of threads, buffers of libraries, in bytes.
 pub(crate) const MEMORY_SLACK_BYTES: u64 = 128 << 20;
+/// How often the node looks whether a worker that says nothing still may, in milliseconds.
+pub(crate) const LOOK_MS: u64 = 50;

@@ -63,7 +63,7 @@ impl Link {
             match send(&self.socket, left, flags) {
                 Ok(sent) => left = left.get(sent..).unwrap_or_default(),
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => self.ready(PollFlags::OUT, wait)?,
+                Err(Errno::AGAIN) => self.drained(wait)?,
                 Err(_) => return Err(Broken::Closed),
             }
         }
@@ -129,50 +129,54 @@ impl Link {
         Ok(Some(length))
     }
 
+    /// Receives something. A socket with a read timeout is looked at again each time that passes.
     fn fill(&mut self, wait: Wait<'_>) -> Result<(), Broken> {
-        let flags = match wait {
-            Wait::Forever => RecvFlags::empty(),
-            Wait::Until(..) => {
-                self.ready(PollFlags::IN, wait)?;
-                RecvFlags::DONTWAIT
-            }
-        };
+        if self.take(RecvFlags::empty())? {
+            return Ok(());
+        }
+        let Wait::Until(deadline, process) = wait else { return Ok(()) };
+        // What it sent before it ended still counts.
+        if has_ended(process) && !self.take(RecvFlags::DONTWAIT)? {
+            return Err(Broken::Closed);
+        }
+        if Instant::now() >= deadline { Err(Broken::Overdue) } else { Ok(()) }
+    }
+
+    /// Receives what there is; whether there was something.
+    fn take(&mut self, flags: RecvFlags) -> Result<bool, Broken> {
         match recv(&self.socket, spare_capacity(&mut self.inbox), flags) {
             Ok((_, 0)) => Err(Broken::Closed),
-            Ok(_) | Err(Errno::INTR | Errno::AGAIN) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(Errno::INTR | Errno::AGAIN) => Ok(false),
             Err(_) => Err(Broken::Closed),
         }
     }
 
-    /// Waits for the socket.
-    fn ready(&self, wanted: PollFlags, wait: Wait<'_>) -> Result<(), Broken> {
+    /// Waits until the socket takes more.
+    fn drained(&self, wait: Wait<'_>) -> Result<(), Broken> {
         let Wait::Until(deadline, process) = wait else {
-            // A blocking socket that is not ready was interrupted.
+            // A blocking socket that takes nothing was interrupted.
             return Ok(());
         };
-        loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Err(Broken::Overdue);
-            }
-            let mut watched = [
-                PollFd::from_borrowed_fd(self.socket.as_fd(), wanted),
-                PollFd::from_borrowed_fd(process, PollFlags::IN),
-            ];
-            match poll(&mut watched, Some(&timespec(left))) {
-                Ok(0) | Err(Errno::INTR) => {}
-                Ok(_) => {
-                    // What a process sent before it ended still counts.
-                    return if watched[0].revents().intersects(wanted | PollFlags::HUP) {
-                        Ok(())
-                    } else {
-                        Err(Broken::Closed)
-                    };
-                }
-                Err(_) => return Err(Broken::Closed),
-            }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Broken::Overdue);
+        }
+        let mut watched = [
+            PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::OUT),
+            PollFd::from_borrowed_fd(process, PollFlags::IN),
+        ];
+        match poll(&mut watched, Some(&timespec(left))) {
+            Ok(_) if watched[1].revents().is_empty() => Ok(()),
+            Err(Errno::INTR) => Ok(()),
+            _ => Err(Broken::Closed),
         }
     }
+}
+
+fn has_ended(process: BorrowedFd<'_>) -> bool {
+    let mut watched = [PollFd::from_borrowed_fd(process, PollFlags::IN)];
+    poll(&mut watched, Some(&timespec(Duration::ZERO))).is_ok_and(|ready| ready > 0)
 }
 
 pub(crate) fn timespec(duration: Duration) -> Timespec {

@@ -231,18 +231,35 @@ impl Drop for Seat {
 }
 
 impl Seat {
-    /// A worker that lives.
-    fn ready(&mut self) -> Result<Process, AppError> {
+    /// Hands a request to a worker that lives.
+    fn hand_over(&mut self, asked: &[u8], deadline: Instant) -> Result<Process, AppError> {
         if let Some(process) = self.process.take() {
-            if process.is_alive() {
-                return Ok(process);
-            }
+            // A socket that takes the request has a worker at its other end.
+            let Err(broken) = process.send(asked, deadline) else { return Ok(process) };
             let id = process.id();
-            let how = process.end(&Broken::Closed);
+            let how = process.end(&broken);
             affiant::log_fail!("app", "The Python worker process {id} ended while idle ({how})");
             self.pool.lost();
         }
-        self.pool.take()
+        let process = self.pool.take()?;
+        match process.send(asked, deadline) {
+            Ok(()) => Ok(process),
+            Err(broken) => Err(self.gone(process, &broken)),
+        }
+    }
+
+    /// The answer to a request whose worker is no more.
+    fn gone(&self, process: Process, broken: &Broken) -> AppError {
+        let id = process.id();
+        let how = process.end(broken);
+        self.pool.lost();
+        let message = match broken {
+            Broken::Overdue => "Operation took too long to complete.",
+            Broken::Closed | Broken::Malformed(_) => "The process that ran this handler ended.",
+        };
+        let mut answer = AppError::internal(message);
+        answer.log = Some(format!("The Python worker process {id} ended ({how})"));
+        answer
     }
 }
 
@@ -254,9 +271,11 @@ impl FrontendWorker for Seat {
             let message = format!("The request is too large for a worker process: {reason}.");
             AppError::new(413, odata::REQUEST_BODY_TOO_LARGE, message)
         })?;
-        let mut process = self.ready()?;
+        // Waiting for a worker to start does not count.
+        let patience = self.limit + Duration::from_millis(WORKER_WAIT_MS_MAX);
+        let mut process = self.hand_over(&asked, Instant::now() + patience)?;
         let mut serving = Serving::new(Local::take(call), context);
-        match exchange(&mut process, &asked, &mut serving, Instant::now() + self.limit) {
+        match exchange(&mut process, &mut serving, Instant::now() + self.limit) {
             Ok(ended) => {
                 if ended.retire {
                     drop(process);
@@ -272,25 +291,9 @@ impl FrontendWorker for Seat {
                 }
             }
             // Its transaction stays out: nothing that it wrote is kept.
-            Err(broken) => {
-                let id = process.id();
-                let how = process.end(&broken);
-                self.pool.lost();
-                Err(gone(id, &broken, &how))
-            }
+            Err(broken) => Err(self.gone(process, &broken)),
         }
     }
-}
-
-/// The answer to a request whose worker is no more.
-fn gone(id: u32, broken: &Broken, how: &str) -> AppError {
-    let message = match broken {
-        Broken::Overdue => "Operation took too long to complete.",
-        Broken::Closed | Broken::Malformed(_) => "The process that ran this handler ended.",
-    };
-    let mut answer = AppError::internal(message);
-    answer.log = Some(format!("The Python worker process {id} ended ({how})"));
-    answer
 }
 
 /// How a request ended.
@@ -300,14 +303,12 @@ struct Ended {
     retire: bool,
 }
 
-/// Hands one request to a worker, and does for it what it asks.
+/// Does for a worker that has a request what it asks.
 fn exchange(
     process: &mut Process,
-    asked: &[u8],
     serving: &mut Serving,
     deadline: Instant,
 ) -> Result<Ended, Broken> {
-    process.send(asked, deadline)?;
     loop {
         match process.receive(deadline)? {
             FromWorker::Ask { writes, question } => {

@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
-use super::limits::{EXIT_MS_MAX, LOAD_MS_MAX, OUTPUT_LINE_BYTES_MAX, SERVE_MS_MAX, STOP_MS_MAX};
+use super::limits::{
+    EXIT_MS_MAX, LOAD_MS_MAX, LOOK_MS, OUTPUT_LINE_BYTES_MAX, SERVE_MS_MAX, STOP_MS_MAX,
+};
 use super::link::{frame, timespec};
 use super::protocol::{FromWorker, ToWorker};
 use super::{Broken, Link, Wait};
@@ -117,6 +119,7 @@ impl Process {
             format!("{}: the worker cannot be started: {error}", plan.program.display())
         };
         let (own, its) = UnixStream::pair().map_err(failed)?;
+        own.set_read_timeout(Some(Duration::from_millis(LOOK_MS))).map_err(failed)?;
         let (output, printed) = io::pipe().map_err(failed)?;
         let mut command = Command::new(&plan.program);
         command

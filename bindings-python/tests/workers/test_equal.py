@@ -128,3 +128,22 @@ def test_conflicts_are_run_again(served: Sandbox) -> None:
         thread.join()
     assert statuses == [200] * rounds * count
     assert served.client()("POST", "/count")[1] == {"n": rounds * count + 1}
+
+
+def test_handlers_run_at_the_same_time(served: Sandbox) -> None:
+    import threading
+    import time
+
+    workers: set[int] = set()
+
+    def run() -> None:
+        workers.add(served.client()("GET", "/sleep")[1]["pid"])
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    began = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(workers) == 2
+    assert time.monotonic() - began < 1.9

@@ -57,6 +57,20 @@ def test_an_exception_at_import_is_told(tmp_path: Path) -> None:
     assert "app.py" in said and "line 2" in said
 
 
+def test_an_app_that_is_not_there_is_told_as_without_workers(tmp_path: Path) -> None:
+    said = set()
+    for workers in ("0", "1"):
+        options = ["--app", "gone.py", "--python-workers", workers, "--workspace", str(tmp_path)]
+        options += ["--node", "local://127.0.0.1:0"]
+        ended = subprocess.run(
+            [*COMMAND, "sandbox", *options], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert ended.returncode != 0
+        said.add(ended.stdout + ended.stderr)
+    assert len(said) == 1
+    assert "gone.py: no such file" in said.pop()
+
+
 def test_a_new_app_takes_over_and_a_broken_one_does_not(tmp_path: Path) -> None:
     place = app(tmp_path / "app", ENDPOINT.format(answer="first"))
     sandbox = Sandbox(tmp_path, place, 2, "--watch")

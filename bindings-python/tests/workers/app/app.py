@@ -231,6 +231,12 @@ def thread(request: Any) -> Any:
     return {"inside": inside}
 
 
+@endpoint("/sleep", "GET", mode="readonly")
+def sleep(request: Any) -> Any:
+    time.sleep(1)
+    return {"pid": os.getpid()}
+
+
 @endpoint("/where", "GET", mode="readonly")
 def where(request: Any) -> Any:
     return {
