@@ -10,7 +10,7 @@ ROUND_TRIPS ?= 10000
 
 SHELL := /bin/bash
 
-.PHONY: help setup setup-js build release wheel python demo test lint unit simulate kill conformance conformance-js conformance-crypto examples-js libraries-js load bench docs
+.PHONY: help setup setup-js build release wheel python demo test lint unit simulate kill conformance conformance-js conformance-python conformance-crypto examples-js libraries-js load bench docs
 
 help:
 	@echo "make demo         build, start a node with the logging example, send requests, verify a receipt"
@@ -21,6 +21,7 @@ help:
 	@echo "make kill         kill -9 under load, KILLS=$(KILLS) cycles"
 	@echo "make conformance  Microsoft's ccf packages 7.0.22 and 6.0.28 verify our ledger and receipts"
 	@echo "make conformance-js  CCF's JavaScript interface, row by row of docs/compatibility.md, over HTTPS"
+	@echo "make conformance-python  the same interface with an application in Python, in the wheel's node"
 	@echo "make examples-js  the TypeScript examples and the projects of affiant new, built by npm and served"
 	@echo "make conformance-crypto  10,000 crypto round trips with Python's cryptography (OpenSSL)"
 	@echo "make libraries-js  npm libraries at work in handlers: lodash-es, cbor-x, protobufjs, jsrsasign, ..."
@@ -46,7 +47,7 @@ release: setup
 demo: build
 	@scripts/demo.sh
 
-test: lint unit simulate kill conformance conformance-js conformance-crypto examples-js libraries-js
+test: lint unit simulate kill conformance conformance-js conformance-python conformance-crypto examples-js libraries-js
 	@echo "all tests passed"
 
 lint: setup
@@ -67,6 +68,9 @@ conformance: release
 
 conformance-js: setup-js release
 	@runtime/tests/conformance/js.sh
+
+conformance-python: wheel
+	@runtime/tests/conformance/python.sh
 
 examples-js: setup-js release
 	@scripts/examples-js.sh

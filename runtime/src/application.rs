@@ -189,7 +189,7 @@ impl Application {
                         name: language.to_owned(),
                         threads: count.get(),
                         patience: frontend.give_up_after(),
-                        own: true,
+                        detached: true,
                         prepare: Some(Arc::new(prepare)),
                     });
                     Some(started.map_err(|error| {

@@ -6,12 +6,11 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::{JoinHandle, ThreadId};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::http::outbox::{self, Sender};
 use crate::limits::{
     EXECUTOR_QUEUE_COUNT_MAX, EXECUTOR_STOP_MS_MAX, HELD_ANSWERS_COUNT_MAX, STUCK_LOOK_MS,
 };
@@ -74,8 +73,6 @@ struct Queue {
     stage: Stage,
     /// Threads that sleep and that nobody has woken yet.
     sleeping: usize,
-    /// The thread that has put off to wake them until it has queued whatever is due.
-    waking: Option<ThreadId>,
     /// How often a sleeping thread was woken.
     wakes: u64,
     /// Threads that have not ended.
@@ -98,9 +95,8 @@ pub(crate) struct Plan {
     pub(crate) threads: usize,
     /// How long a handler may run before its client is told that it failed.
     pub(crate) patience: Option<Duration>,
-    /// The threads are a front end's own: everything it has to do comes this way, so wake-ups gather;
-    /// and whoever drops the executor does not wait.
-    pub(crate) own: bool,
+    /// Whether whoever drops the executor waits for its threads.
+    pub(crate) detached: bool,
     /// What each thread does before it takes jobs.
     pub(crate) prepare: Option<Arc<dyn Fn() + Send + Sync>>,
 }
@@ -109,7 +105,7 @@ pub(crate) struct Plan {
 pub(crate) struct Executors {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    own: bool,
+    detached: bool,
 }
 
 impl Executors {
@@ -124,7 +120,7 @@ impl Executors {
             stuck,
         });
         // If a thread cannot be started, dropping this ends the others.
-        let executors = Self { shared, threads: Mutex::default(), own: plan.own };
+        let executors = Self { shared, threads: Mutex::default(), detached: plan.detached };
         for index in 0..plan.threads {
             let name = format!("{}-{index}", plan.name);
             let prepare = plan.prepare.clone();
@@ -196,28 +192,15 @@ impl Executors {
         }
         queue.jobs.push_back(job);
         // A thread that works looks at the queue before it sleeps.
-        if queue.sleeping == 0 {
-            return Ok(());
-        }
-        if self.own {
-            let this = std::thread::current().id();
-            match queue.waking {
-                Some(waking) if waking == this => return Ok(()),
-                // The other thread may be held up.
-                Some(_) => {}
-                None => {
-                    queue.waking = Some(this);
-                    drop(queue);
-                    if outbox::put_off(self.shared.clone()) {
-                        return Ok(());
-                    }
-                    self.shared.send();
-                    return Ok(());
-                }
-            }
+        let wake = queue.sleeping > 0;
+        if wake {
+            queue.sleeping -= 1;
+            queue.wakes += 1;
         }
         drop(queue);
-        self.shared.send();
+        if wake {
+            self.shared.wake.notify_one();
+        }
         Ok(())
     }
 
@@ -288,7 +271,7 @@ impl Executors {
 
 impl Drop for Executors {
     fn drop(&mut self) {
-        if self.own {
+        if self.detached {
             self.close();
         } else {
             self.stop();
@@ -319,21 +302,6 @@ enum Next {
     /// There is time for postponed work.
     Idle,
     End,
-}
-
-impl Sender for Shared {
-    /// Wakes as many threads as there is work for.
-    fn send(&self) {
-        let mut queue = self.queue.lock();
-        queue.waking = None;
-        let count = queue.sleeping.min(queue.jobs.len());
-        queue.sleeping -= count;
-        queue.wakes += count as u64;
-        drop(queue);
-        for _ in 0..count {
-            self.wake.notify_one();
-        }
-    }
 }
 
 impl Shared {
@@ -430,8 +398,8 @@ mod tests {
 
     use crate::request::Response;
 
-    fn plan(threads: usize, patience: Option<Duration>, own: bool) -> Plan {
-        Plan { name: "test".to_owned(), threads, patience, own, prepare: None }
+    fn plan(threads: usize, patience: Option<Duration>, detached: bool) -> Plan {
+        Plan { name: "test".to_owned(), threads, patience, detached, prepare: None }
     }
 
     fn start(threads: usize, patience: Option<Duration>) -> Executors {
@@ -531,30 +499,6 @@ mod tests {
             assert_eq!(status(&receiver.blocking_recv().unwrap()), 204);
         }
         assert_eq!(executors.shared.queue.lock().wakes, 1);
-    }
-
-    #[test]
-    fn a_thread_of_the_server_wakes_others_behind_the_tasks_that_are_due() {
-        let executors = Executors::start(&plan(1, None, true)).unwrap();
-        while executors.shared.queue.lock().sleeping == 0 {
-            std::thread::yield_now();
-        }
-        let wakes = || executors.shared.queue.lock().wakes;
-        let server = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        server.block_on(async {
-            tokio::spawn(outbox::run());
-            tokio::task::yield_now().await;
-            let sessions = [outbox::Present::new(), outbox::Present::new()];
-            let answers = [(); 10].map(|()| serve(&executors, true, |_| answer(200)));
-            assert_eq!((wakes(), executors.depth()), (0, 10));
-            for receiver in answers {
-                assert_eq!(status(&receiver.await.unwrap()), 200);
-            }
-            assert_eq!(wakes(), 1);
-            drop(sessions);
-        });
-        // Other threads do not rely on this one.
-        assert_eq!(status(&serve(&executors, true, |_| answer(200)).blocking_recv().unwrap()), 200);
     }
 
     #[test]

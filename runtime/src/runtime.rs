@@ -188,7 +188,7 @@ impl RuntimeBuilder {
             name: "executor".to_owned(),
             threads: self.executor_threads.max(1),
             patience: None,
-            own: false,
+            detached: false,
             prepare: None,
         };
         let executors = Executors::start(&plan).map_err(|error| RuntimeError::Host {

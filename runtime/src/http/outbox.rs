@@ -2,8 +2,7 @@
 //!
 //! A send wakes the client, and a client that wakes for each answer alone sends its next request
 //! alone too: both sides then pay a switch per request. So while a thread has several sessions, what
-//! they have to send waits for the tasks that are due already, and leaves right behind them. So do
-//! wake-ups of threads that requests are queued to.
+//! they have to send waits for the tasks that are due already, and leaves right behind them.
 //!
 //! Invariants
 //! * What is put off is sent by a task behind those that were due by then, whatever they do; sooner if
@@ -17,8 +16,8 @@ use std::task::{Poll, Waker};
 
 use crate::limits::OUTBOX_COUNT_MAX;
 
-/// A session that has something to send, or an executor that has threads to wake.
-pub(crate) trait Sender {
+/// A session that has something to send.
+pub(super) trait Sender {
     /// Sends what it can.
     fn send(&self);
 }
@@ -36,10 +35,10 @@ thread_local! {
 }
 
 /// Counts a session of this thread while it lives.
-pub(crate) struct Present(());
+pub(super) struct Present(());
 
 impl Present {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         OUTBOX.with_borrow_mut(|outbox| outbox.sessions += 1);
         Self(())
     }
@@ -57,7 +56,7 @@ impl Drop for Present {
 }
 
 /// Puts off what a session has to send; false if it has to send at once.
-pub(crate) fn put_off(session: Arc<dyn Sender>) -> bool {
+pub(super) fn put_off(session: Arc<dyn Sender>) -> bool {
     let full = OUTBOX.with_borrow_mut(|outbox| {
         let waker = outbox.waker.as_ref().filter(|_| outbox.sessions > 1)?;
         if outbox.pending.is_empty() {
@@ -87,7 +86,7 @@ pub(crate) fn send_pending() {
 }
 
 /// The sending task of the calling thread; runs for ever.
-pub(crate) async fn run() {
+pub(super) async fn run() {
     poll_fn(|context| {
         OUTBOX.with_borrow_mut(|outbox| outbox.waker = Some(context.waker().clone()));
         send_pending();

@@ -26,5 +26,6 @@ fi
 export CCF_APP=$package/package
 export AFFIANT=${AFFIANT:-$root/target/release/affiant}
 export OPENAPI_PYTHON=$root/target/conformance/openapi/bin/python
+export CONFORMANCE_LANGUAGE=js
 export PYTHONDONTWRITEBYTECODE=1
-exec "$root/target/conformance/cryptography/bin/python" "$here/js/run.py" "$@"
+exec "$root/target/conformance/cryptography/bin/python" "$here/sections/run.py" "$@"

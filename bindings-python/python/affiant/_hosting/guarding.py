@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from affiant import _guard
@@ -11,7 +12,14 @@ from affiant._hosting.errors import AppLoadError
 _in_place: dict[str, Any] | None = None
 
 
-def guard(table: dict[str, Any], *, place: str, app: str | None, roots: list[str] | None) -> None:
+def guard(
+    table: dict[str, Any],
+    *,
+    place: str,
+    app: str | None,
+    roots: list[str] | None,
+    described: Sequence[str] = (),
+) -> None:
     """Puts the guard in place; it stays for the life of the process.
 
     Args:
@@ -19,16 +27,20 @@ def guard(table: dict[str, Any], *, place: str, app: str | None, roots: list[str
         place: the file that holds it, for messages.
         app: the directory of the app's sources; None if they come from the ledger.
         roots: directories of installed packages; None: those of the environment.
+        described: files that are read again, under the guard, at each reload.
 
     Raises:
         AppLoadError: the policy is not valid, or another one is in force already.
     """
     global _in_place
     try:
-        policy = _guard.Policy.parse(table, place)
+        policy = declared = _guard.Policy.parse(table, place)
+        if described:
+            read = [*declared.read, *described]
+            policy = _guard.Policy.parse({**declared.table(), "read": read}, place)
     except _guard.PolicyError as error:
         raise AppLoadError(str(error)) from error
-    wanted = {"policy": policy.table(), "app": app}
+    wanted = {"policy": declared.table(), "app": app}
     if _in_place is not None:
         # Sources from the ledger need no directory: a sandbox that applies proposals to an app on
         # disk loads it again from there.

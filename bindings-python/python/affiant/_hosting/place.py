@@ -34,23 +34,20 @@ def load(path: str, *, packages: str = "", guarded: bool = False) -> Loaded:
         return _of_bundle(bundled.opened(path, packages), path, guarded)
     source, origin = resolve(path)
     if guarded:
-        policy_file = str(Path(source.directory or ".") / "pyproject.toml")
-        policy = _with_descriptions(source.options.get("policy", {}), path)
-        guard(policy, place=policy_file, app=source.directory, roots=None)
+        described = _descriptions(path)
+        policy = source.options.get("policy", {})
+        guard(policy, place=described[0], app=source.directory, roots=None, described=described)
     loaded = load_source(source)
     loaded.origin = origin
     loaded.manifest = manifest_of(source)
     return loaded
 
 
-def _with_descriptions(policy: Any, path: str) -> Any:
-    """The policy, and what describes the app: it is read again, under the guard, at each reload."""
-    if not isinstance(policy, dict) or not isinstance(policy.get("read", []), list):
-        return policy
+def _descriptions(path: str) -> list[str]:
+    """The files that describe the app at `path`, that with its policy first."""
     place = Path(path.rpartition(":")[0] if ".py:" in path else path).resolve()
     directory = place if place.is_dir() else place.parent
-    described = [str(directory / name) for name in ("pyproject.toml", "app.json")]
-    return {**policy, "read": [*policy.get("read", []), *described]}
+    return [str(directory / name) for name in ("pyproject.toml", "app.json")]
 
 
 def load_modules(

@@ -1,0 +1,7 @@
+"""A module whose import is not there."""
+
+import absent
+
+
+def f():
+    return {"body": absent.nothing}

@@ -1,0 +1,3 @@
+"""A module at the top."""
+
+root = "root"
