@@ -5,6 +5,7 @@ The node starts it with the socket as standard input; everything else is in the 
 
 from __future__ import annotations
 
+import io
 import sys
 
 
@@ -14,7 +15,8 @@ def main() -> None:
 
     for stream in (sys.stdout, sys.stderr):
         # What is printed reaches the node's log as it happens, and is not lost in a crash.
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True, errors="backslashreplace")
     sys.exit(_native.worker())
 
 

@@ -147,9 +147,10 @@ def children(parent: int) -> set[int]:
 
 
 def alive(process: int) -> bool:
-    """Whether a process is there, and no zombie."""
+    """Whether a process is there, or a thread of it: its files are open until the last one ends."""
     try:
         text = Path(f"/proc/{process}/stat").read_text()
+        threads = len(list(Path(f"/proc/{process}/task").iterdir()))
     except OSError:
         return False
-    return text.rpartition(")")[2].split()[0] != "Z"
+    return text.rpartition(")")[2].split()[0] != "Z" or threads > 1
