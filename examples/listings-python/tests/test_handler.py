@@ -1,0 +1,58 @@
+"""The handler and the runtime object, in a node."""
+
+import hashlib
+
+import ccf
+import pytest
+
+pytestmark = pytest.mark.affiant_app("../app.py")
+
+
+@pytest.fixture
+def public_key(client):
+    return client.put("/key").json()["public_key"]
+
+
+SIGNED = [
+    ({"data": "the quick brown fox"}, "the quick brown fox", b"the quick brown fox"),
+    ({"json": {"n": 1, "b": [True, None]}}, {"n": 1, "b": [True, None]}, b'{"n":1,"b":[true,null]}'),
+    ({"data": b"\xff\x00"}, b"\xff\x00", b"\xff\x00"),
+]
+
+
+@pytest.mark.parametrize(("sent", "data", "signed"), SIGNED)
+def test_data_is_processed_and_signed(client, public_key, sent, data, signed):
+    answer = client.post("/handle", **sent)
+    assert answer.status_code == 200, answer
+    body = answer.json()
+    assert body["result"] == {"sha256": hashlib.sha256(signed).hexdigest()}
+    assert ccf.crypto.verify(data, public_key, body["signature"])
+    assert not ccf.crypto.verify("other data", public_key, body["signature"])
+
+
+def test_the_answer_says_that_there_is_no_evidence_here(client, public_key):
+    attestation = client.post("/handle", data="x").json()["attestation"]
+    assert list(attestation) == ["unavailable"]
+    assert "no evidence of its platform" in attestation["unavailable"]
+
+
+def test_the_key_stays_the_same_and_its_private_half_inside(client, public_key):
+    assert client.put("/key").json() == client.get("/key").json() == {"public_key": public_key}
+    for answer in (client.get("/key"), client.post("/handle", data="x"), client.get("/runtime")):
+        assert b"PRIVATE" not in answer.content
+
+
+def test_there_is_no_signature_without_a_key(client):
+    assert client.get("/key").status_code == 409
+    refused = client.post("/handle", data="x")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (409, "KeyNotFound")
+
+
+def test_the_runtime_object_works(client):
+    first, second = client.get("/runtime").json(), client.get("/runtime").json()
+    assert (first["visits"], second["visits"]) == (1, 2)
+    assert first["sha256"] == hashlib.sha256(b"visit").hexdigest()
+    assert first["service"] == "Open"
+    assert second["committed"]["seqno"] >= first["committed"]["seqno"] > 0
+    assert "no evidence of its platform" in first["attestation"]["unavailable"]
+    assert "/gov/proposals" in first["proposal"]["unavailable"]
