@@ -10,7 +10,7 @@ ROUND_TRIPS ?= 10000
 
 SHELL := /bin/bash
 
-.PHONY: help setup setup-js build release wheel python demo test lint unit simulate kill conformance conformance-js conformance-python conformance-crypto examples-js libraries-js load bench docs
+.PHONY: help setup setup-js build release wheel python demo test lint unit simulate kill conformance conformance-js conformance-python conformance-crypto examples-js examples-python libraries-js load bench docs
 
 help:
 	@echo "make demo         build, start a node with the logging example, send requests, verify a receipt"
@@ -27,6 +27,7 @@ help:
 	@echo "make libraries-js  npm libraries at work in handlers: lodash-es, cbor-x, protobufjs, jsrsasign, ..."
 	@echo "make wheel        the Python package, in target/wheels"
 	@echo "make python       the wheel's tests, on CPython 3.11, 3.12 and 3.13"
+	@echo "make examples-python  the Python examples and the project of affiant new, tested and served"
 	@echo "make load         whole-node load figures (not part of make test)"
 	@echo "make bench        micro-benchmarks (not part of make test)"
 
@@ -47,7 +48,7 @@ release: setup
 demo: build
 	@scripts/demo.sh
 
-test: lint unit simulate kill conformance conformance-js conformance-python conformance-crypto examples-js libraries-js
+test: lint unit simulate kill conformance conformance-js conformance-python conformance-crypto examples-js examples-python libraries-js
 	@echo "all tests passed"
 
 lint: setup
@@ -92,6 +93,10 @@ bench: setup
 # The wheel's tests on every CPython that is here.
 python: wheel
 	@bindings-python/tests/run.sh
+
+# The wheel in environments of their own, with NumPy, pandas, FastAPI, Flask: from the package index.
+examples-python: wheel
+	@scripts/examples-python.sh
 
 # The Python package, one wheel for CPython 3.11 and later, in target/wheels.
 wheel: setup

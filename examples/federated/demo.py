@@ -86,9 +86,13 @@ def main(url: str = "https://127.0.0.1:8000", directory: str = "workspace/sandbo
     """The demo."""
     common = Path(directory)
     if not (common / "user4_cert.pem").is_file():
-        raise SystemExit(f"demo.py: no {common}/user4_cert.pem: start the service as README.md says")
+        raise SystemExit(
+            f"demo.py: no {common}/user4_cert.pem: start the service as README.md says"
+        )
     coordinator, auditor = connect(url, common, "user0"), connect(url, common, "user4")
-    begun = expect(coordinator.post("/training", json={"trainers": len(TRAINERS), "rate": RATE}), 201)
+    begun = expect(
+        coordinator.post("/training", json={"trainers": len(TRAINERS), "rate": RATE}), 201
+    )
     print(f"round  0: accuracy {begun.json()['accuracy']:.3f} on the held-out set")
 
     trainers = [connect(url, common, user) for user in TRAINERS]
@@ -101,7 +105,9 @@ def main(url: str = "https://127.0.0.1:8000", directory: str = "workspace/sandbo
             files.append(model.save(number, weights))
             if number % 10 == 0:
                 record = expect(auditor.get(f"/rounds/{number}")).json()
-                print(f"round {number:2}: accuracy {record['accuracy']:.3f}, loss {record['loss']:.3f}")
+                print(
+                    f"round {number:2}: accuracy {record['accuracy']:.3f}, loss {record['loss']:.3f}"
+                )
     print(f"{ROUNDS} rounds of {len(TRAINERS)} trainers in {time.monotonic() - began:.1f} s")
     if not (np.isfinite(record["loss"]) and record["accuracy"] > ACCURACY_MIN):
         raise SystemExit(f"demo.py: the model did not converge: {record}")
@@ -109,7 +115,9 @@ def main(url: str = "https://127.0.0.1:8000", directory: str = "workspace/sandbo
 
     for number, expected in enumerate(files):
         prove(auditor, number, expected, common / "service_cert.pem")
-    print(f"{len(files)} receipts verified offline: which model came out of which round, to the bit")
+    print(
+        f"{len(files)} receipts verified offline: which model came out of which round, to the bit"
+    )
     for client in (coordinator, auditor, *trainers):
         client.close()
 

@@ -51,7 +51,9 @@ def made_up() -> tuple[pd.DataFrame, pd.DataFrame]:
     hospital = pd.DataFrame(
         {
             "person": persons[: PERSONS * 9 // 10],
-            "diagnosis": random.choice(["flu", "gout", "rare"], PERSONS * 9 // 10, p=[0.6, 0.398, 0.002]),
+            "diagnosis": random.choice(
+                ["flu", "gout", "rare"], PERSONS * 9 // 10, p=[0.6, 0.398, 0.002]
+            ),
             "age": random.integers(1, 100, PERSONS * 9 // 10),
         }
     )
@@ -96,7 +98,9 @@ def main(url: str = "https://127.0.0.1:8000", directory: str = "workspace/sandbo
     """The demo."""
     common = Path(directory)
     if not (common / "user2_cert.pem").is_file():
-        raise SystemExit(f"demo.py: no {common}/user2_cert.pem: start the service as README.md says")
+        raise SystemExit(
+            f"demo.py: no {common}/user2_cert.pem: start the service as README.md says"
+        )
     hospital, insurer, third = (connect(url, common, f"user{n}") for n in range(3))
     tables = made_up()
 
@@ -111,7 +115,9 @@ def main(url: str = "https://127.0.0.1:8000", directory: str = "workspace/sandbo
 
     print("Both get the same result, joined by person:")
     result = expect(hospital.post("/result"))
-    check("the insurer gets the same bytes", expect(insurer.get("/result")).content == result.content)
+    check(
+        "the insurer gets the same bytes", expect(insurer.get("/result")).content == result.content
+    )
     counts = expected(*tables)
     for group in result.json()["groups"]:
         print("  {diagnosis}, {region}: {persons} persons, {mean_cost:.0f} cents".format(**group))
@@ -131,7 +137,9 @@ def main(url: str = "https://127.0.0.1:8000", directory: str = "workspace/sandbo
 
     service = common / "service_cert.pem"
     transaction_id = expect(hospital.get("/result")).headers["x-result-transaction"]
-    verdict = affiant.verify_receipt(receipt_of(insurer, transaction_id), service, claims=result.content)
+    verdict = affiant.verify_receipt(
+        receipt_of(insurer, transaction_id), service, claims=result.content
+    )
     print(f"The result's receipt: {verdict.summary()}")
     came_in = result.json()["inputs"]["insurer"]
     claims = bytes.fromhex(sent.json()["nonce"]) + csv(tables[1])

@@ -18,7 +18,9 @@ import httpx2
 def connect(url: str, common: Path) -> httpx2.Client:
     """A client that trusts this service alone and shows the certificate of user0."""
     if not (common / "user0_cert.pem").is_file():
-        raise SystemExit(f"demo.py: no {common}/user0_cert.pem: start the service as README.md says")
+        raise SystemExit(
+            f"demo.py: no {common}/user0_cert.pem: start the service as README.md says"
+        )
     context = ssl.create_default_context(cafile=common / "service_cert.pem")
     context.load_cert_chain(common / "user0_cert.pem", common / "user0_privk.pem")
     return httpx2.Client(base_url=f"{url}/app", verify=context, trust_env=False)
@@ -53,7 +55,10 @@ def handler(client: httpx2.Client) -> None:
     check("the signature is of this data and no other", good and not bad)
     print(f"  evidence of the platform: {answer['attestation']}")
     structured = expect(client.post("/handle", json={"n": 1}))
-    check("JSON is signed as a value", ccf.crypto.verify({"n": 1}, public_key, structured["signature"]))
+    check(
+        "JSON is signed as a value",
+        ccf.crypto.verify({"n": 1}, public_key, structured["signature"]),
+    )
     print("The runtime as one object:")
     for name, value in expect(client.get("/runtime")).items():
         print(f"  {name}: {value}")
@@ -70,7 +75,10 @@ def flask(client: httpx2.Client) -> None:
     result = expect(client.get("/results/sample"))
     print(f"Stored: {result}")
     check("the result is stored", (result["id"], result["mean"]) == ("sample", 2.5))
-    check("without data nothing is computed", expect(client.post("/secure-compute", json={"key": "x"})) == failed)
+    check(
+        "without data nothing is computed",
+        expect(client.post("/secure-compute", json={"key": "x"})) == failed,
+    )
     expect(client.get("/results/x"), 404)
 
 

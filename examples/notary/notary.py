@@ -43,7 +43,9 @@ def look_up(request: Any) -> dict[str, Any]:
         raise ccf.HTTPError(400, "A digest is a SHA-256: 64 hex digits.", code="InvalidDigest")
     record = documents.get(name)
     if record is None:
-        raise ccf.HTTPError(404, f"No document of digest {name} was notarised.", code="NotNotarised")
+        raise ccf.HTTPError(
+            404, f"No document of digest {name} was notarised.", code="NotNotarised"
+        )
     seqno = documents.get_version_of_previous_write(name)
     view = ccf.consensus.get_view_for_seqno(seqno)
     return {"body": {"digest": name, **record, "transaction_id": f"{view}.{seqno}"}}

@@ -56,7 +56,9 @@ def main(url: str = "https://127.0.0.1:8000", directory: str = "workspace/sandbo
     """The demo."""
     common = Path(directory)
     if not (common / "user0_cert.pem").is_file():
-        raise SystemExit(f"demo.py: no {common}/user0_cert.pem: start the service: affiant sandbox --app .")
+        raise SystemExit(
+            f"demo.py: no {common}/user0_cert.pem: start the service: affiant sandbox --app ."
+        )
     with connect(url, common, "user0") as client, connect(url, common, None) as nobody:
         before = expect(client.get("/turnover"), 200)
         print("An order, answered once it is on disk and signed:")
@@ -85,7 +87,9 @@ def main(url: str = "https://127.0.0.1:8000", directory: str = "workspace/sandbo
         check("the turnover", expect(client.get("/turnover"), 200), before)
 
         paths = expect(client.get("/api"), 200)["paths"]
-        print(f"In the node's OpenAPI document: {', '.join(path for path in paths if 'orders' in path)}")
+        print(
+            f"In the node's OpenAPI document: {', '.join(path for path in paths if 'orders' in path)}"
+        )
         check("its paths", {"/app/orders", "/app/orders/{number}"} <= set(paths), True)
 
         receipt = receipt_of(client, transaction_id)

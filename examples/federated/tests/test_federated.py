@@ -78,7 +78,9 @@ def test_whoever_has_the_gradients_makes_the_same_models(begun, trainers):
     weights, expected = model.start(), []
     for number in range(1, 6):
         sent = [(model.gradient(weights, *shard), len(shard[0])) for shard in shards]
-        assert np.array_equal(model.step(weights, sent, RATE), model.step(weights, sent[::-1], RATE))
+        assert np.array_equal(
+            model.step(weights, sent, RATE), model.step(weights, sent[::-1], RATE)
+        )
         weights = model.step(weights, sent, RATE)
         expected.append(hashlib.sha256(model.save(number, weights)).hexdigest())
     assert made == expected
@@ -133,7 +135,10 @@ def test_only_their_roles_take_part(client, coordinator, begun, trainers, audito
     assert client.get("/rounds/0").status_code == 403
     assert client.anonymous().get("/rounds/0/model").status_code == 401
     assert auditor.get("/training").json() == {
-        "round": 0, "trainers": TRAINERS, "rate": RATE, "received": 0
+        "round": 0,
+        "trainers": TRAINERS,
+        "rate": RATE,
+        "received": 0,
     }
 
 
@@ -189,11 +194,14 @@ def test_an_array_of_python_objects_is_never_loaded(begun, trainers, tmp_path):
 @pytest.mark.parametrize("samples", ["", "0", "-1", "many", "1000001"])
 def test_samples_are_a_sensible_number(begun, trainers, samples):
     content = model.save_array(np.ones(model.SHAPE))
-    assert trainers[0].post(f"/rounds/1/gradients?samples={samples}", data=content).status_code == 400
+    assert (
+        trainers[0].post(f"/rounds/1/gradients?samples={samples}", data=content).status_code == 400
+    )
 
 
 @pytest.mark.parametrize(
-    "body", [{}, [], {"trainers": 0, "rate": 1}, {"trainers": 3, "rate": 0}, {"trainers": True, "rate": 1}]
+    "body",
+    [{}, [], {"trainers": 0, "rate": 1}, {"trainers": 3, "rate": 0}, {"trainers": True, "rate": 1}],
 )
 def test_a_training_needs_sensible_settings(coordinator, auditor, body):
     assert coordinator.post("/training", json=body).status_code == 400

@@ -11,10 +11,25 @@ from conftest import HOSPITAL, INSURER, csv
 SECRETS = [b"91000", b"91300", b"98765", b"P-8002"]
 
 PATHS = [
-    "/table", "/table/insurer", "/table?party=insurer", "/table/../table", "/tables/insurer",
-    "/status", "/result", "/rows", "/kv/rows", "/api", "/commit", "/",
-    "/node/state", "/node/network", "/node/api", "/gov/api",
-    "/gov/service/javascript-app", "/gov/kv/rows", "/rows/insurer",
+    "/table",
+    "/table/insurer",
+    "/table?party=insurer",
+    "/table/../table",
+    "/tables/insurer",
+    "/status",
+    "/result",
+    "/rows",
+    "/kv/rows",
+    "/api",
+    "/commit",
+    "/",
+    "/node/state",
+    "/node/network",
+    "/node/api",
+    "/gov/api",
+    "/gov/service/javascript-app",
+    "/gov/kv/rows",
+    "/rows/insurer",
 ]
 VERBS = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"]
 
@@ -33,7 +48,9 @@ def shows_nothing(answer):
 @pytest.mark.parametrize("path", PATHS)
 def test_no_request_of_the_other_party_shows_a_row(hospital, sent, verb, path):
     shows_nothing(hospital.request(verb, path))
-    shows_nothing(hospital.request(verb, path, headers={"x-ms-ccf-transaction-id": sent[1].transaction_id}))
+    shows_nothing(
+        hospital.request(verb, path, headers={"x-ms-ccf-transaction-id": sent[1].transaction_id})
+    )
 
 
 def test_the_owner_alone_reads_a_table(client, hospital, insurer, sent):

@@ -15,7 +15,11 @@ def public_key(client):
 
 SIGNED = [
     ({"data": "the quick brown fox"}, "the quick brown fox", b"the quick brown fox"),
-    ({"json": {"n": 1, "b": [True, None]}}, {"n": 1, "b": [True, None]}, b'{"n":1,"b":[true,null]}'),
+    (
+        {"json": {"n": 1, "b": [True, None]}},
+        {"n": 1, "b": [True, None]},
+        b'{"n":1,"b":[true,null]}',
+    ),
     ({"data": b"\xff\x00"}, b"\xff\x00", b"\xff\x00"),
 ]
 

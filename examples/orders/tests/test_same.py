@@ -61,7 +61,9 @@ def test_the_app_s_openapi_is_part_of_the_node_s(client):
 
 
 def test_a_receipt_proves_the_answer_to_the_byte(affiant_clients):
-    placed = affiant_clients["alice"].post("/orders", json={"lines": [TEA], "note": "Gr\u00fc\u00dfe"})
+    placed = affiant_clients["alice"].post(
+        "/orders", json={"lines": [TEA], "note": "Gr\u00fc\u00dfe"}
+    )
     receipt = placed.receipt()
     assert receipt.verify(claims=placed.content)
     with pytest.raises(affiant.VerificationError, match="claims"):

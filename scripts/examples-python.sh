@@ -1,0 +1,159 @@
+#!/usr/bin/env bash
+# Every Python example, and the project of `affiant new python`: an environment with the wheel and the
+# packages of requirements.txt, the tests, a service, the requests of the demo, an audit of the ledger.
+# WHEEL names another wheel than that of target/wheels, PYTHON an interpreter.
+#   usage: examples-python.sh [NAME...]    only these: folders of examples/, new-python
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=scripts/sandbox.sh
+. "$root/scripts/sandbox.sh"
+# shellcheck source=runtime/tests/conformance/venv.sh
+. "$root/runtime/tests/conformance/venv.sh"
+# Of one version there is one wheel; the newest, should there be several.
+wheel=${WHEEL:-$(ls -t "$root"/target/wheels/affiant-*.whl 2>/dev/null | head -n 1)}
+if [ ! -f "$wheel" ]; then
+    echo "examples-python: no wheel in target/wheels: run make wheel first" >&2
+    exit 1
+fi
+wheel=$(realpath "$wheel")
+python=${PYTHON:-$(python_at_least 11)} || {
+    echo "examples-python: no Python 3.11 or newer with venv found" >&2
+    exit 1
+}
+# The examples' folders stay as they are.
+export PYTHONDONTWRITEBYTECODE=1
+work=$(mktemp -d)
+finish() {
+    sandbox_stop || true
+    rm -rf "$work"
+}
+trap finish EXIT
+
+quiet() { # COMMAND...: its output is shown only if it fails
+    if ! "$@" >"$work/output" 2>&1; then
+        echo "$* failed in $PWD:" >&2
+        cat "$work/output" >&2
+        return 1
+    fi
+}
+
+pip() {
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+}
+
+prepare() { # NAME, REQUIREMENTS: an environment with exactly these; sets $venv and $affiant
+    local began=$SECONDS
+    venv=$root/target/examples-python/$1
+    if ! cmp --silent "$2" "$venv/requirements.txt"; then
+        rm -rf "$venv"
+        mkdir -p "$(dirname "$venv")"
+        "$python" -m venv "$venv"
+        quiet pip -r "$2"
+        cp "$2" "$venv/requirements.txt"
+    fi
+    quiet pip --no-deps --force-reinstall "$wheel"
+    affiant=$venv/bin/affiant
+    export AFFIANT=$affiant
+    echo "$1: installed in $((SECONDS - began)) s"
+}
+
+check() { # NAME: the tests of the current directory
+    quiet "$venv/bin/python" -m pytest -q -p no:cacheprovider -W error
+    echo "$1: $(tail -n 1 "$work/output")"
+}
+
+served=0
+serve() { # ARGUMENTS of affiant sandbox...
+    served=$((served + 1))
+    sandbox_start "$work/service-$served" "$@"
+}
+
+finished() { # NAME
+    sandbox_stop
+    quiet "$affiant" ledger verify "$ledger" --service-cert "$common/service_cert.pem"
+    echo "$1: ledger verified"
+}
+
+example() { # NAME
+    cd "$root/examples/$1"
+    prepare "$1" requirements.txt
+    check "$1"
+    case $1 in
+    notary)
+        serve --app notary.py
+        ./demo.sh "https://$address" "$common"
+        finished "$1"
+        first_receipt
+        ;;
+    listings-python)
+        serve --app app.py
+        "$venv/bin/python" demo.py handler "https://$address" "$common"
+        finished "$1"
+        serve --app flask_app.py:app
+        "$venv/bin/python" demo.py flask "https://$address" "$common"
+        finished "$1"
+        ;;
+    *)
+        local more=()
+        [ ! -f users.json ] || more=(--user-data users.json)
+        serve --app . "${more[@]}"
+        "$venv/bin/python" demo.py "https://$address" "$common"
+        finished "$1"
+        ;;
+    esac
+}
+
+first_receipt() {
+    local began=$SECONDS
+    PYTHON=$python quiet ./first_receipt.sh "$wheel"
+    grep '^Verified: the service committed' "$work/output" | tail -n 1
+    echo "notary: from nothing to a first verified receipt in $((SECONDS - began)) s"
+}
+
+note() { # METHOD PATH [BODY]: one request to the project of `affiant new`; prints the body
+    curl --silent --show-error --fail-with-body --cacert "$common/service_cert.pem" \
+        --cert "$common/user0_cert.pem" --key "$common/user0_privk.pem" \
+        --request "$1" "https://$address/app/$2" \
+        --header 'content-type: application/json' --data "${3:-}"
+}
+
+new_project() {
+    # The project pins nothing; these are the examples' versions.
+    grep '^pytest==' "$root/examples/notary/requirements.txt" >"$work/requirements.txt"
+    prepare new-python "$work/requirements.txt"
+    quiet "$affiant" new python "$work/project"
+    cd "$work/project"
+    check new-python
+    serve --app .
+    note PUT notes/1 '{"text": "sworn"}'
+    local read listed
+    read=$(note GET notes/1)
+    listed=$(note GET notes)
+    case $read$listed in
+    '{"text":"sworn","author":"'*'"}{"ids":["1"]}') echo "new-python: $read $listed" ;;
+    *)
+        echo "new-python: the note reads $read, the list $listed" >&2
+        return 1
+        ;;
+    esac
+    finished new-python
+}
+
+names=("$@")
+if [ "${#names[@]}" -eq 0 ]; then
+    names=(new-python)
+    for folder in "$root"/examples/*/requirements.txt; do
+        names+=("$(basename "$(dirname "$folder")")")
+    done
+fi
+for name in "${names[@]}"; do
+    began=$SECONDS
+    printf '\n== %s\n' "$name"
+    case $name in
+    new-python) new_project ;;
+    *) example "$name" ;;
+    esac
+    echo "$name: passed in $((SECONDS - began)) s"
+done
+printf '\nall Python examples passed in %s s\n' "$SECONDS"
