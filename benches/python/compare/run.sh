@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Compares Affiant with Flask and FastAPI on SQL databases (README.md) and prints the tables.
+#   usage: run.sh [--wheel FILE] [--seconds N] [--only WORD] [--no-scaling]
+# The wheel is that of `make wheel` unless given; Python's packages go to target/compare/venv, and as
+# root what is missing of PostgreSQL, wrk and OpenSSL is installed by apt.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../../.." && pwd)
+# shellcheck source=runtime/tests/conformance/venv.sh
+. "$root/runtime/tests/conformance/venv.sh"
+
+wheel=
+if [ "${1:-}" = --wheel ]; then
+    wheel=${2:?"--wheel needs a file"}
+    shift 2
+fi
+wheels=$root/target/wheels
+[ -n "$wheel" ] || wheel=$(find "$wheels" -name 'affiant-*.whl' 2>/dev/null | sort | tail -n 1)
+[ -n "$wheel" ] || {
+    echo "compare: no wheel in $wheels: run \`make wheel\` first, or name one with --wheel." >&2
+    exit 1
+}
+
+missing=()
+command -v wrk >/dev/null || missing+=(wrk)
+command -v openssl >/dev/null || missing+=(openssl)
+command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null ||
+    missing+=(postgresql)
+if [ "${#missing[@]}" -gt 0 ]; then
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        echo "compare: missing: ${missing[*]} (Debian package names). Install them and run this again." >&2
+        exit 1
+    fi
+    # Debian's package starts a cluster of its own unless told not to.
+    if ! [ -e /etc/postgresql-common/createcluster.conf ]; then
+        mkdir -p /etc/postgresql-common
+        echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.conf
+    fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >&2
+fi
+
+venv=$root/target/compare/venv
+if ! [ -x "$venv/bin/python" ]; then
+    python=$(python_at_least 11) || {
+        echo "compare: no Python 3.11 or newer with venv found (apt-get install python3-venv)." >&2
+        exit 1
+    }
+    "$python" -m venv "$venv"
+fi
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-virtualenv \
+    -r "$here/requirements.txt"
+# The version stays the same from build to build: always anew.
+"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$wheel"
+exec "$venv/bin/python" "$here/compare.py" "$@"
