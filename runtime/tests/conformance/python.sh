@@ -20,9 +20,7 @@ if [ -z "${AFFIANT:-}" ]; then
         say "no wheel in target/wheels: run make wheel first." >&2
         exit 1
     fi
-    if [ ! -x "$root/target/conformance/python/bin/python" ]; then
-        "$python" -m venv "$root/target/conformance/python"
-    fi
+    environment python "$python" flask==3.1.3
     "$root/target/conformance/python/bin/python" -m pip install --quiet --disable-pip-version-check \
         --force-reinstall --no-deps "$wheel"
     AFFIANT=$root/target/conformance/python/bin/affiant
@@ -31,4 +29,6 @@ export AFFIANT
 export CONFORMANCE_LANGUAGE=python
 export OPENAPI_PYTHON=$root/target/conformance/openapi/bin/python
 export PYTHONDONTWRITEBYTECODE=1
-exec "$root/target/conformance/cryptography/bin/python" "$here/sections/run.py" "$@"
+"$root/target/conformance/cryptography/bin/python" "$here/sections/run.py" "$@"
+# One service in JavaScript, in handlers and in Flask: the same answers.
+[ "$#" -gt 0 ] || PYTHON=$root/target/conformance/cryptography/bin/python "$root/examples/records/run.sh"

@@ -36,7 +36,11 @@ def function(source, parameters):
 def run(request):
     map_ = ccf.kv[request.headers["x-space"]]
     arguments = {
-        "request": request, "m": map_, "b": ccf.str_to_buf, "s": ccf.buf_to_str, "hex": bytes.hex,
+        "request": request,
+        "m": map_,
+        "b": ccf.str_to_buf,
+        "s": ccf.buf_to_str,
+        "hex": bytes.hex,
     }
     made = function(request.body.text(), arguments)
     try:
