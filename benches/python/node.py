@@ -6,8 +6,8 @@ Prints `READY ADDRESS`; the service's certificate and the user's are then in DIR
 
 import json
 import shutil
+import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -27,10 +27,14 @@ def announce(directory: Path) -> None:
 
 
 def main() -> int:
+    directory, app, *more = sys.argv[1:]
+    if app == "--announce":
+        announce(Path(directory))
+        return 0
+    # A process of its own: in this one, nothing is read but what the app's policy says.
+    subprocess.Popen([sys.executable, "-I", __file__, directory, "--announce"])
     from affiant import _native
 
-    directory, app, *more = sys.argv[1:]
-    threading.Thread(target=announce, args=(Path(directory),), daemon=True).start()
     workspace = str(Path(directory) / "workspace")
     sandbox = ["affiant", "sandbox", "--app", app, "--workspace", workspace, *more]
     return _native.main([*sandbox, "--node", "local://127.0.0.1:0"])

@@ -20,6 +20,7 @@ use crate::request::Request;
 use crate::response;
 use crate::session::{self, Session};
 use crate::surface::Local;
+use crate::thread::KeptThread;
 use crate::watchdog::Watched;
 
 /// A Python app, ready to be served by this process.
@@ -92,9 +93,10 @@ impl Frontend for PyFrontend {
     }
 
     fn worker(&self) -> Result<Box<dyn FrontendWorker>, AppError> {
+        let thread = KeptThread::new();
         let watched = Python::attach(Watched::this_thread)
             .map_err(|error| AppError::internal(error.to_string()))?;
-        Ok(Box::new(PyWorker { shared: self.shared.clone(), watched }))
+        Ok(Box::new(PyWorker { shared: self.shared.clone(), watched, _thread: thread }))
     }
 }
 
@@ -102,6 +104,7 @@ impl Frontend for PyFrontend {
 struct PyWorker {
     shared: Arc<Shared>,
     watched: Arc<Watched>,
+    _thread: KeptThread,
 }
 
 impl FrontendWorker for PyWorker {

@@ -7,8 +7,9 @@
 use affiant::MapName;
 use pyo3::basic::CompareOp;
 use pyo3::exceptions::{PyKeyError, PyTypeError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 
 use crate::error;
 use crate::json;
@@ -402,6 +403,62 @@ impl Map {
     /// Whether there is a value under `key`.
     fn has(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         self.contains(py, &key_of(key)?, "has")
+    }
+
+    /// Removes `key` and returns its value; `default` if it has none, else `KeyError`.
+    #[pyo3(signature = (key, *default))]
+    fn pop<'py>(
+        &self,
+        py: Python<'py>,
+        key: &Bound<'py, PyAny>,
+        default: &Bound<'py, PyTuple>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if default.len() > 1 {
+            return Err(PyTypeError::new_err("pop takes a key and at most one default"));
+        }
+        let known = key_of(key)?;
+        match self.read(py, &known, "get")? {
+            Some(value) => {
+                self.remove(py, &known, "delete")?;
+                Ok(value)
+            }
+            None => default.get_item(0).map_err(|_| Self::missing(key)),
+        }
+    }
+
+    /// The value under `key`; if there is none, `default`, which is stored.
+    fn setdefault<'py>(
+        &self,
+        py: Python<'py>,
+        key: &Bound<'py, PyAny>,
+        default: Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match self.read(py, &key_of(key)?, "get")? {
+            Some(value) => Ok(value),
+            None => {
+                self.write(py, key, &default, "set")?;
+                Ok(default)
+            }
+        }
+    }
+
+    /// Stores every entry of a mapping or of (key, value) pairs.
+    fn update(&self, py: Python<'_>, entries: &Bound<'_, PyAny>) -> PyResult<()> {
+        let items = intern!(py, "items");
+        let pairs =
+            if entries.hasattr(items)? { entries.call_method0(items)? } else { entries.clone() };
+        for pair in pairs.try_iter()? {
+            let (key, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair?.extract()?;
+            self.write(py, &key, &value, "set")?;
+        }
+        Ok(())
+    }
+
+    /// The typed layer as a mapping of its own: keys of str and JSON values, iterated as such.
+    #[getter]
+    fn json<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let module = slf.py().import("affiant._json_map")?;
+        module.call_method1("JsonMap", (slf,))
     }
 
     /// Removes `key`, if it is there.

@@ -18,6 +18,7 @@ mod request;
 mod response;
 mod session;
 mod surface;
+mod thread;
 mod verdict;
 mod watchdog;
 mod worker;
