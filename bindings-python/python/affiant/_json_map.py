@@ -54,3 +54,6 @@ def _checked(key: Any) -> str:
     if not isinstance(key, str):
         raise TypeError(f"a key of a map's JSON layer is str, not {type(key).__name__}")
     return key
+
+
+MutableMapping.register(Map)

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import affiant._json_map as _json_map  # noqa: F401  (maps are mutable mappings)
 from affiant._hosting.declared import endpoint
 from affiant._hosting.handlers import HTTPError, Response
 from affiant._native import (
