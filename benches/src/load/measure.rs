@@ -42,6 +42,8 @@ pub enum Program {
         directory: PathBuf,
         /// Worker processes.
         workers: usize,
+        /// What its listener speaks.
+        protocol: Protocol,
     },
 }
 
@@ -60,8 +62,8 @@ impl Program {
     fn start(&self, node: &NodeArguments) -> io::Result<NodeProcess> {
         match self {
             Self::Own { path, .. } => NodeProcess::start(path, &node.to_command_line(), None),
-            Self::Python { path, directory, workers } => {
-                let line = [
+            Self::Python { path, directory, workers, protocol } => {
+                let mut line = vec![
                     "-I".to_owned(),
                     directory.join("node.py").display().to_string(),
                     node.data.display().to_string(),
@@ -69,6 +71,9 @@ impl Program {
                     format!("--python-workers={workers}"),
                     format!("--sig-ms-interval={}", node.signature_delay_ms),
                 ];
+                if *protocol == Protocol::Http2 {
+                    line.push("--http2".to_owned());
+                }
                 NodeProcess::start(path, &line, None)
             }
         }
@@ -159,7 +164,7 @@ impl Bench {
         let now = Instant::now();
         let plan = Plan {
             address: self.address,
-            tls: self.tls(Protocol::Http1)?,
+            tls: self.tls(scenario.protocol)?,
             template: scenario.template(Operation::Write),
             records,
             in_flight: 50,
@@ -167,7 +172,7 @@ impl Bench {
             from: now,
             until: now + Duration::from_secs(3_600),
         };
-        let tally = super::run(plan, Protocol::Http1, CONNECTIONS)?;
+        let tally = super::run(plan, scenario.protocol, CONNECTIONS)?;
         if tally.refused > 0 && tally.refused_status != 503 {
             return Err(io::Error::other(format!("a write was refused: {}", tally.refused_status)));
         }
@@ -221,7 +226,8 @@ pub struct Programs {
 }
 
 impl Programs {
-    fn of(&self, language: Language) -> io::Result<Program> {
+    fn of(&self, scenario: &Scenario) -> io::Result<Program> {
+        let Scenario { language, protocol, .. } = *scenario;
         let own = |app: Option<PathBuf>| Program::Own { path: self.own.clone(), app };
         let Some(workers) = language.python_workers() else {
             return Ok(own((language != Language::Native).then(|| self.app.clone())));
@@ -231,7 +237,8 @@ impl Programs {
                 "no interpreter with the wheel: name one with --python (make wheel, then pip install)",
             ));
         };
-        Ok(Program::Python { path, directory: self.python_app.clone(), workers })
+        let directory = self.python_app.clone();
+        Ok(Program::Python { path, directory, workers, protocol })
     }
 }
 
@@ -270,7 +277,7 @@ pub struct Row {
 /// As the system says, or the node misbehaves.
 pub fn run_scenario(scenario: &Scenario, programs: &Programs, seconds: u64) -> io::Result<Row> {
     let directory = tempfile::Builder::new().prefix("affiant-load-").tempdir()?;
-    let bench = Bench::start(directory.path(), programs.of(scenario.language)?)?;
+    let bench = Bench::start(directory.path(), programs.of(scenario)?)?;
     if scenario.operation == Operation::Read {
         bench.fill(scenario, RECORDS)?;
     }

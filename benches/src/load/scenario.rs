@@ -145,6 +145,8 @@ pub const SCENARIOS: &[Scenario] = {
         of("read-py", Python, Read, Http1, 100, 1, rate(31_300.0, 34.0), CpuUs(14.0)),
         of("write-py-pipelined", Python, Write, Http1, 10, 100, rate(26_800.0, 42.0), CpuUs(14.0)),
         of("read-py-pipelined", Python, Read, Http1, 10, 100, rate(35_700.0, 32.0), CpuUs(10.0)),
+        of("write-py-http2", Python, Write, Http2, 10, 100, rate(26_800.0, 42.0), CpuUs(14.0)),
+        of("read-py-http2", Python, Read, Http2, 10, 100, rate(35_700.0, 32.0), CpuUs(10.0)),
         of("write-py-workers", PythonWorkers, Write, Http1, 100, 1, NONE, CpuUs(40.0)),
         of("read-py-workers", PythonWorkers, Read, Http1, 100, 1, NONE, CpuUs(40.0)),
         of("one-py", Python, Write, Http1, 1, 1, median(1.3), MedianMs(0.15)),
