@@ -48,7 +48,7 @@ release: setup
 demo: build
 	@scripts/demo.sh
 
-test: lint unit simulate kill conformance conformance-js conformance-python conformance-crypto examples-js examples-python libraries-js
+test: lint unit simulate kill conformance conformance-js python conformance-python conformance-crypto examples-js examples-python libraries-js
 	@echo "all tests passed"
 
 lint: setup
