@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every Python example, and the project of `affiant new python`: an environment with the wheel and the
-# packages of requirements.txt, the tests, a service, the requests of the demo, an audit of the ledger.
+# packages of requirements-dev.txt, the tests, a service, the requests of the demo, an audit of the ledger.
 # WHEEL names another wheel than that of target/wheels, PYTHON an interpreter.
 #   usage: examples-python.sh [NAME...]    only these: folders of examples/, new-python
 set -euo pipefail
@@ -43,14 +43,15 @@ pip() {
 }
 
 prepare() { # NAME, REQUIREMENTS: an environment with exactly these; sets $venv and $affiant
-    local began=$SECONDS
+    local began=$SECONDS asked
+    asked="$python $(cat "$2" requirements.txt 2>/dev/null || true)"
     venv=$root/target/examples-python/$1
-    if ! cmp --silent "$2" "$venv/requirements.txt"; then
+    if [ "$asked" != "$(cat "$venv/asked" 2>/dev/null)" ]; then
         rm -rf "$venv"
         mkdir -p "$(dirname "$venv")"
         "$python" -m venv "$venv"
         quiet pip -r "$2"
-        cp "$2" "$venv/requirements.txt"
+        echo "$asked" >"$venv/asked"
     fi
     quiet pip --no-deps --force-reinstall "$wheel"
     affiant=$venv/bin/affiant
@@ -77,7 +78,7 @@ finished() { # NAME
 
 example() { # NAME
     cd "$root/examples/$1"
-    prepare "$1" requirements.txt
+    prepare "$1" requirements-dev.txt
     check "$1"
     case $1 in
     notary)
@@ -120,8 +121,9 @@ note() { # METHOD PATH [BODY]: one request to the project of `affiant new`; prin
 
 new_project() {
     # The project pins nothing; these are the examples' versions.
-    grep '^pytest==' "$root/examples/notary/requirements.txt" >"$work/requirements.txt"
-    prepare new-python "$work/requirements.txt"
+    cd "$work"
+    grep '^pytest==' "$root/examples/notary/requirements-dev.txt" >requirements-dev.txt
+    prepare new-python requirements-dev.txt
     quiet "$affiant" new python "$work/project"
     cd "$work/project"
     check new-python
@@ -143,7 +145,7 @@ new_project() {
 names=("$@")
 if [ "${#names[@]}" -eq 0 ]; then
     names=(new-python)
-    for folder in "$root"/examples/*/requirements.txt; do
+    for folder in "$root"/examples/*/requirements-dev.txt; do
         names+=("$(basename "$(dirname "$folder")")")
     done
 fi
