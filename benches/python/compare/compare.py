@@ -96,14 +96,14 @@ def protocol(configuration: Configuration) -> str:
 def print_rates(rows: list[Row]) -> None:
     """Requests per second and CPU time of each server."""
     print(
-        f"\n{'requests/s; CPU per request':59}{'write 1':>9}{'write 32':>9}{'write 100':>10}"
+        f"\n{'requests/s; CPU per request':62}{'write 1':>9}{'write 32':>9}{'write 100':>10}"
         f"{'read 32':>9}{'CPU us':>8}{'read':>6}{'errors':>7}"
     )
     for configuration, results in rows:
         rates = [results[load].per_second for load in LOADS]
         errors = sum(result.errors for result in results.values())
         print(
-            f"{title(configuration):53}{protocol(configuration):6}{rates[0]:9.0f}{rates[1]:9.0f}"
+            f"{title(configuration):56}{protocol(configuration):6}{rates[0]:9.0f}{rates[1]:9.0f}"
             f"{rates[2]:10.0f}{rates[3]:9.0f}{results['write', 32].cpu:8.0f}"
             f"{results['read', 32].cpu:6.0f}{errors:7}"
         )
@@ -111,18 +111,18 @@ def print_rates(rows: list[Row]) -> None:
 
 def print_times(rows: list[Row]) -> None:
     """Response times of each server."""
-    print(f"\n{'p50 / p99, ms':59}" + "".join(f"{f'{mode} {many}':>16}" for mode, many in LOADS))
+    print(f"\n{'p50 / p99, ms':62}" + "".join(f"{f'{mode} {many}':>16}" for mode, many in LOADS))
     for configuration, results in rows:
         times = "".join(
             f"{f'{results[load].p50:.2f} / {results[load].p99:.1f}':>16}" for load in LOADS
         )
-        print(f"{title(configuration):53}{protocol(configuration):6}{times}")
+        print(f"{title(configuration):56}{protocol(configuration):6}{times}")
 
 
 def print_ratios(rows: list[Row]) -> None:
     """Affiant's rates over those of competitors with the same framework; handlers: over all."""
     print(
-        f"\n{'times as many requests/s':59}{'write 1':>9}{'write 32':>9}{'write 100':>10}"
+        f"\n{'times as many requests/s':62}{'write 1':>9}{'write 32':>9}{'write 100':>10}"
         f"{'read 32':>9}{'CPU':>8}"
     )
     competitors = [row for row in rows if not row[0].affiant]
@@ -134,7 +134,7 @@ def print_ratios(rows: list[Row]) -> None:
             over = [results[load].per_second / others[load].per_second for load in LOADS]
             cpu = others["write", 32].cpu / results["write", 32].cpu
             print(
-                f"  over {other.name:46}{protocol(other):6}{over[0]:8.1f}x{over[1]:8.1f}x"
+                f"  over {other.name:54}{protocol(other):6}{over[0]:8.1f}x{over[1]:8.1f}x"
                 f"{over[2]:9.1f}x{over[3]:8.1f}x{cpu:7.1f}x"
             )
 

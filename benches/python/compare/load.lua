@@ -1,20 +1,27 @@
--- What wrk sends: `wrk ... URL -- write RECORDS` or `wrk ... URL -- read RECORDS`; one thread only.
+-- What wrk sends: `wrk ... URL -- write RECORDS RUN`, or `read` or `get` instead; one thread only.
 -- Prints what it measured as one line of JSON that begins with "result ".
 
 local mode, records, path
 local number = 0
-local message = string.rep("m", 64)
+-- Every document differs from the one that it replaces: SQLite writes and syncs nothing for a row that
+-- is replaced by its equal.
+local round = 0
+local message
 
 function init(arguments)
   mode = arguments[1]
   records = tonumber(arguments[2])
   path = wrk.path
+  message = string.format("%s run %s round ", string.rep("m", 48), arguments[3])
 end
 
 function request()
   number = number % records + 1
+  if number == 1 then
+    round = round + 1
+  end
   if mode == "write" then
-    local body = '{"id":' .. number .. ',"msg":"' .. message .. '"}'
+    local body = '{"id":' .. number .. ',"msg":"' .. message .. round .. '"}'
     return "POST " .. path .. " HTTP/1.1\r\nHost: " .. wrk.host
       .. "\r\nContent-Type: application/json\r\nContent-Length: " .. #body .. "\r\n\r\n" .. body
   end

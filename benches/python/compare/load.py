@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import resource
 import subprocess
@@ -14,6 +15,7 @@ SCRIPT = Path(__file__).resolve().parent / "load.lua"
 RECORDS = 100_000
 TRIES = 3
 GRACE_SECONDS = 30
+RUNS = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ def drive(
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s"]
     command += ["-s", str(SCRIPT), server.url + path, "--", mode, str(records)]
     for _ in range(TRIES):
+        run_number = str(next(RUNS))
         before, client_before = server.cpu(), cpu_of_children()
-        output = run(command, seconds + GRACE_SECONDS)
+        output = run([*command, run_number], seconds + GRACE_SECONDS)
         cpu, client_cpu = server.cpu() - before, cpu_of_children() - client_before
         result = result_of(command, output)
         requests = result["requests"]

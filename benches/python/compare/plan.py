@@ -48,7 +48,7 @@ def has_control_socket() -> bool:
 def flask(store: str, shape: str, workers: int, threads: int, journal: str = "") -> Configuration:
     """Flask under gunicorn."""
     detail = f"{shape} {workers}x{threads}" if shape == "gthread" else f"{shape} {workers}"
-    detail += f", {journal}" if journal else f", {'pool' if 'pool' in store else 'own connections'}"
+    detail += f", {journal}" if journal else f", {'pool' if 'pool' in store else 'own'}"
     name = f"Flask, gunicorn, {POSTGRES if 'postgres' in store else SQLITE}"
     command = gunicorn(shape, workers, threads)
     return Configuration(
