@@ -165,6 +165,9 @@ def compare(work: Path, arguments: argparse.Namespace, failures: list[str]) -> l
 
     competitors = [[one for one in group if chosen(one)] for group in plan.theirs()]
     competitors = [group for group in competitors if group]
+    ours = [one for one in plan.ours() if chosen(one)]
+    if not competitors and not ours:
+        raise SystemExit(f"compare: no server is called anything like {arguments.only!r}")
     cluster = None
     if any(one.postgres for group in competitors for one in group):
         cluster = Cluster(work)
@@ -172,8 +175,7 @@ def compare(work: Path, arguments: argparse.Namespace, failures: list[str]) -> l
         certificate(work)
         print(f"ways to run, written per second, 32 connections, {arguments.probe_seconds} s each:")
         best = [fastest(group, work, cluster, arguments.probe_seconds) for group in competitors]
-        everything = [one for one in plan.ours() if chosen(one)]
-        everything += [one for plain in best for one in (plan.with_tls(plain), plain)]
+        everything = ours + [one for plain in best for one in (plan.with_tls(plain), plain)]
         rows = []
         for configuration in everything:
             print(f"{title(configuration)}, {protocol(configuration)}: ", end="", flush=True)
