@@ -6,8 +6,10 @@ use pyo3::exceptions::{
 };
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PySlice, PyString, PyTuple, PyType};
 use serde_json::json;
+
+use crate::limits::FAILURE_CHARS_MAX;
 
 /// The classes, made once per interpreter: they have two bases each, which a Rust class cannot.
 pub(crate) struct Classes {
@@ -135,6 +137,18 @@ pub(crate) fn time_limit_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     Ok(classes(py)?.time_limit.bind(py))
 }
 
+/// `ccf.TimeLimitExceeded`, where no interruption comes.
+pub(crate) fn time_limit(py: Python<'_>) -> PyErr {
+    raise(py, |known| &known.time_limit, "")
+}
+
+/// The error that a panic becomes: of ours, where memory ran out, or of another extension module.
+pub(crate) fn panicked(py: Python<'_>, panic: &(dyn core::any::Any + Send)) -> PyErr {
+    let told = panic.downcast_ref::<String>().map(String::as_str);
+    let told = told.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    general(py, &format!("native code panicked: {told}"))
+}
+
 /// The answer to a request whose handler ended with an exception (reference A.12, B.6).
 pub(crate) fn answer(py: Python<'_>, error: &PyErr, options: &RuntimeOptions) -> AppError {
     if let Some(chosen) = chosen_answer(py, error) {
@@ -162,10 +176,16 @@ pub(crate) fn answer(py: Python<'_>, error: &PyErr, options: &RuntimeOptions) ->
     answer
 }
 
-/// `ccf.HTTPError`, by its attributes: status, code, message.
+/// `ccf.HTTPError`, which is of Python.
+fn http_error_class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    CLASS.import(py, "affiant._hosting.handlers", "HTTPError")
+}
+
+/// `ccf.HTTPError` and what is derived from it, by the attributes: status, code, message.
 fn chosen_answer(py: Python<'_>, error: &PyErr) -> Option<AppError> {
     let value = error.value(py);
-    if value.get_type().name().ok()? != "HTTPError" {
+    if !value.is_instance(http_error_class(py).ok()?).ok()? {
         return None;
     }
     let status: u16 = value.getattr("status").ok()?.extract().ok()?;
@@ -189,11 +209,20 @@ fn default_code(status: u16) -> &'static str {
 pub(crate) fn reason_of(py: Python<'_>, error: &PyErr) -> String {
     let class = error.get_type(py);
     let name = class.qualname().map_or_else(|_| "Exception".to_owned(), |name| name.to_string());
-    match error.value(py).str() {
-        Ok(text) if text.is_empty().unwrap_or(true) => name,
-        Ok(text) => format!("{name}: {}", text.to_string_lossy()),
+    match error.value(py).str().and_then(|text| shortened(&text)) {
+        Ok(text) if text.is_empty() => name,
+        Ok(text) => format!("{name}: {text}"),
         Err(_) => name,
     }
+}
+
+/// A text of an exception, no longer than anybody would read.
+fn shortened(text: &Bound<'_, PyString>) -> PyResult<String> {
+    if text.len()? <= FAILURE_CHARS_MAX {
+        return Ok(text.to_string_lossy().into_owned());
+    }
+    let start = text.get_item(PySlice::new(text.py(), 0, FAILURE_CHARS_MAX.cast_signed(), 1))?;
+    Ok(format!("{} [...]", start.cast::<PyString>()?.to_string_lossy()))
 }
 
 /// The traceback as Python prints it.
@@ -202,5 +231,5 @@ pub(crate) fn trace_of(py: Python<'_>, error: &PyErr) -> Option<String> {
     let arguments = (error.get_type(py), error.value(py), error.traceback(py));
     let lines = traceback.call_method1("format_exception", arguments).ok()?;
     let text = PyString::new(py, "").call_method1("join", (lines,)).ok()?;
-    text.extract().ok()
+    shortened(text.cast::<PyString>().ok()?).ok()
 }

@@ -1,6 +1,7 @@
 //! A loaded Python app and its workers in the node's own process.
 
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::response;
 use crate::session::{self, Session};
 use crate::surface::Local;
 use crate::thread::KeptThread;
-use crate::watchdog::Watched;
+use crate::watchdog::{Time, Watched};
 
 /// A Python app, ready to be served by this process.
 pub struct PyFrontend {
@@ -118,11 +119,12 @@ impl FrontendWorker for PyWorker {
         let (result, local) = Python::attach(|py| {
             let shared = &self.shared;
             let limit = Duration::from_millis(shared.options.max_execution_time_ms);
-            self.watched.begin(limit);
-            let (result, surface) =
-                run(py, &shared.app, handler, Box::new(local), context, request);
-            self.watched.end(py);
+            let called = Called { time: Time::from_now(limit), context, request };
+            self.watched.begin(called.time);
+            let (result, surface) = run(py, &shared.app, handler, Box::new(local), called);
+            // Still watched: what an exception says of itself is code of the app.
             let result = result.map_err(|failed| error::answer(py, &failed, &shared.options));
+            self.watched.end(py);
             (result, surface)
         });
         match local.and_then(crate::surface::Surface::into_local) {
@@ -134,6 +136,13 @@ impl FrontendWorker for PyWorker {
     }
 }
 
+/// One call of a handler.
+pub(crate) struct Called {
+    pub(crate) time: Time,
+    pub(crate) context: ExecutionContext,
+    pub(crate) request: affiant::Request,
+}
+
 type Behind = Option<Box<dyn crate::surface::Surface>>;
 
 /// Runs one handler in a session of its own; what was behind the session comes back.
@@ -142,11 +151,11 @@ pub(crate) fn run(
     app: &App,
     handler: &Handler,
     surface: Box<dyn crate::surface::Surface>,
-    context: ExecutionContext,
-    request: affiant::Request,
+    called: Called,
 ) -> (PyResult<Response>, Behind) {
+    let Called { time, context, request } = called;
     let made = Bound::new(py, Request::new(request)).and_then(|request| {
-        let session = Session::new(surface, context, Some(request.clone().unbind()));
+        let session = Session::new(surface, context, Some(request.clone().unbind())).within(time);
         Ok((Bound::new(py, session)?, request))
     });
     let (session, request) = match made {
@@ -154,7 +163,8 @@ pub(crate) fn run(
         Err(failed) => return (Err(failed), None),
     };
     let result = session::enter(&session).and_then(|token| {
-        let result = serve(py, app, handler, &request);
+        let result = catch_unwind(AssertUnwindSafe(|| serve(py, app, handler, &request)))
+            .unwrap_or_else(|panic| Err(error::panicked(py, &*panic)));
         session::leave(&token)?;
         result
     });

@@ -9,16 +9,44 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-use crate::limits::JSON_DEPTH_MAX;
+use crate::error;
+use crate::limits::{JSON_BYTES_MAX, JSON_DEPTH_MAX, LOOK_BYTES};
+use crate::session;
 
 /// The JSON text of `value`: None, bool, int, float, str, list, tuple, and dict with keys of str.
 ///
 /// # Errors
-/// `TypeError` for anything else, `ValueError` for NaN, infinities and too deep nesting.
+/// `TypeError` for anything else, `ValueError` for NaN, infinities, too deep nesting and too much of it.
 pub(crate) fn dumps(value: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
-    let mut out = Vec::with_capacity(64);
+    let mut out = Text { bytes: Vec::with_capacity(64), looked_at: 0 };
     write(value, &mut out, 0)?;
-    Ok(out)
+    Ok(out.bytes)
+}
+
+/// What is written so far.
+struct Text {
+    bytes: Vec<u8>,
+    /// How much there was when the time was looked at.
+    looked_at: usize,
+}
+
+impl Text {
+    /// A few lists within each other say more than any memory holds, and no interruption comes here.
+    fn check(&mut self, py: Python<'_>) -> PyResult<()> {
+        if self.bytes.len() - self.looked_at < LOOK_BYTES {
+            return Ok(());
+        }
+        self.looked_at = self.bytes.len();
+        if self.looked_at > JSON_BYTES_MAX {
+            return Err(PyValueError::new_err(format!(
+                "a value for JSON takes more than {JSON_BYTES_MAX} bytes"
+            )));
+        }
+        match session::find(py)?.and_then(|session| session.get().time()) {
+            Some(time) if time.is_over() => Err(error::time_limit(py)),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The value of a JSON text.
@@ -39,18 +67,19 @@ pub(crate) fn loads<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, Py
     }
 }
 
-fn write(value: &Bound<'_, PyAny>, out: &mut Vec<u8>, depth: usize) -> PyResult<()> {
+fn write(value: &Bound<'_, PyAny>, out: &mut Text, depth: usize) -> PyResult<()> {
     if depth > JSON_DEPTH_MAX {
         return Err(PyValueError::new_err(format!(
             "a value for JSON is nested more than {JSON_DEPTH_MAX} levels deep (or contains itself)"
         )));
     }
+    out.check(value.py())?;
     if let Ok(text) = value.cast::<PyString>() {
         write_text(text.to_str()?, out);
     } else if value.is_none() {
-        out.extend_from_slice(b"null");
+        out.bytes.extend_from_slice(b"null");
     } else if let Ok(flag) = value.cast::<PyBool>() {
-        out.extend_from_slice(if flag.is_true() { b"true" } else { b"false" });
+        out.bytes.extend_from_slice(if flag.is_true() { b"true" } else { b"false" });
     } else if value.is_instance_of::<PyInt>() {
         write_integer(value, out)?;
     } else if value.is_instance_of::<PyFloat>() {
@@ -83,25 +112,25 @@ fn unsuitable(value: &Bound<'_, PyAny>) -> PyErr {
 
 fn write_items<'py>(
     items: impl Iterator<Item = Bound<'py, PyAny>>,
-    out: &mut Vec<u8>,
+    out: &mut Text,
     depth: usize,
 ) -> PyResult<()> {
-    out.push(b'[');
+    out.bytes.push(b'[');
     for (position, item) in items.enumerate() {
         if position > 0 {
-            out.push(b',');
+            out.bytes.push(b',');
         }
         write(&item, out, depth + 1)?;
     }
-    out.push(b']');
+    out.bytes.push(b']');
     Ok(())
 }
 
-fn write_dict(dict: &Bound<'_, PyDict>, out: &mut Vec<u8>, depth: usize) -> PyResult<()> {
-    out.push(b'{');
+fn write_dict(dict: &Bound<'_, PyDict>, out: &mut Text, depth: usize) -> PyResult<()> {
+    out.bytes.push(b'{');
     for (position, (key, value)) in dict.iter().enumerate() {
         if position > 0 {
-            out.push(b',');
+            out.bytes.push(b',');
         }
         let Ok(key) = key.cast::<PyString>() else {
             let class = key.get_type();
@@ -111,39 +140,39 @@ fn write_dict(dict: &Bound<'_, PyDict>, out: &mut Vec<u8>, depth: usize) -> PyRe
             )));
         };
         write_text(key.to_str()?, out);
-        out.push(b':');
+        out.bytes.push(b':');
         write(&value, out, depth + 1)?;
     }
-    out.push(b'}');
+    out.bytes.push(b'}');
     Ok(())
 }
 
-fn write_integer(value: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> PyResult<()> {
+fn write_integer(value: &Bound<'_, PyAny>, out: &mut Text) -> PyResult<()> {
     use std::io::Write as _;
     match value.extract::<i64>() {
         Ok(number) => {
             // Writing into memory cannot fail.
-            let _ = write!(out, "{number}");
+            let _ = write!(out.bytes, "{number}");
         }
         // Also subclasses whose `str` is something else, such as enums.
         Err(_) => {
             let text = value.py().get_type::<PyInt>().call_method1("__repr__", (value,))?;
-            out.extend_from_slice(text.cast::<PyString>()?.to_str()?.as_bytes());
+            out.bytes.extend_from_slice(text.cast::<PyString>()?.to_str()?.as_bytes());
         }
     }
     Ok(())
 }
 
-fn write_float(number: f64, out: &mut Vec<u8>) -> PyResult<()> {
+fn write_float(number: f64, out: &mut Text) -> PyResult<()> {
     let Some(number) = serde_json::Number::from_f64(number) else {
         return Err(PyValueError::new_err("NaN and infinities have no JSON"));
     };
-    out.extend_from_slice(number.to_string().as_bytes());
+    out.bytes.extend_from_slice(number.to_string().as_bytes());
     Ok(())
 }
 
-fn write_text(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
+fn write_text(text: &str, out: &mut Text) {
+    out.bytes.push(b'"');
     let bytes = text.as_bytes();
     let mut from = 0;
     for (position, byte) in bytes.iter().enumerate() {
@@ -158,17 +187,17 @@ fn write_text(text: &str, out: &mut Vec<u8>) {
             0x00..=0x1f => b"",
             _ => continue,
         };
-        out.extend_from_slice(&bytes[from..position]);
+        out.bytes.extend_from_slice(&bytes[from..position]);
         if short.is_empty() {
             const HEX: &[u8; 16] = b"0123456789abcdef";
-            out.extend_from_slice(b"\\u00");
-            out.push(HEX[usize::from(byte >> 4)]);
-            out.push(HEX[usize::from(byte & 15)]);
+            out.bytes.extend_from_slice(b"\\u00");
+            out.bytes.push(HEX[usize::from(byte >> 4)]);
+            out.bytes.push(HEX[usize::from(byte & 15)]);
         } else {
-            out.extend_from_slice(short);
+            out.bytes.extend_from_slice(short);
         }
         from = position + 1;
     }
-    out.extend_from_slice(&bytes[from..]);
-    out.push(b'"');
+    out.bytes.extend_from_slice(&bytes[from..]);
+    out.bytes.push(b'"');
 }

@@ -39,6 +39,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     functions::register(module)?;
     crypto::register(module)?;
     embed::register(module)?;
+    watchdog::register(module)?;
     worker::register(module)?;
     module.add_class::<kv::Kv>()?;
     module.add_class::<kv::Map>()?;

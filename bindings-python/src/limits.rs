@@ -2,6 +2,14 @@
 
 /// Nesting of values that become JSON.
 pub(crate) const JSON_DEPTH_MAX: usize = 200;
+/// How much JSON is written between two looks at the time, in bytes.
+pub(crate) const LOOK_BYTES: usize = 1 << 20;
+/// Names and values of the headers of one response, in bytes.
+pub(crate) const RESPONSE_HEADERS_BYTES_MAX: usize = 64 << 10;
+/// Text of a value that becomes JSON, in bytes; a last string may go beyond it.
+pub(crate) const JSON_BYTES_MAX: usize = 256 << 20;
+/// Text of an exception, and of its traceback, in characters.
+pub(crate) const FAILURE_CHARS_MAX: usize = 32 << 10;
 /// Map handles that `ccf.kv` keeps; more names get a fresh handle each time.
 pub(crate) const MAP_HANDLES_COUNT_MAX: usize = 4096;
 /// Headers of one response.

@@ -9,7 +9,7 @@ use pyo3::types::{
 };
 
 use crate::json;
-use crate::limits::RESPONSE_HEADER_COUNT_MAX;
+use crate::limits::{RESPONSE_HEADER_COUNT_MAX, RESPONSE_HEADERS_BYTES_MAX};
 
 /// The response of a plain handler's result.
 ///
@@ -52,6 +52,7 @@ pub(crate) fn of_web(value: &Bound<'_, PyAny>) -> PyResult<Response> {
         let (name, value): (String, String) = line.extract()?;
         response.headers.push((name, value));
     }
+    check_headers(&response)?;
     response.body = bytes::Bytes::copy_from_slice(body.as_bytes());
     Ok(response)
 }
@@ -162,9 +163,22 @@ fn headers_of(headers: &Bound<'_, PyAny>, response: &mut Response) -> PyResult<(
     if headers.len() > RESPONSE_HEADER_COUNT_MAX {
         return Err(too_many_headers());
     }
-    for (name, value) in headers.iter() {
+    // A copy: the text of a value may be made by code that changes the dict.
+    for pair in headers.items() {
+        let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = pair.extract()?;
         let (name, value) = header(&name, &value)?;
         set_header(response, &name, value);
+    }
+    check_headers(response)
+}
+
+/// No client reads more than this, and some fail at it.
+fn check_headers(response: &Response) -> PyResult<()> {
+    let bytes: usize = response.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if bytes > RESPONSE_HEADERS_BYTES_MAX {
+        return Err(PyValueError::new_err(format!(
+            "the headers of a response have at most {RESPONSE_HEADERS_BYTES_MAX} bytes, not {bytes}"
+        )));
     }
     Ok(())
 }

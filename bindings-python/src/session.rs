@@ -13,6 +13,7 @@ use pyo3::sync::PyOnceLock;
 use crate::error;
 use crate::request::Request;
 use crate::surface::{Failure, Outcome, Surface};
+use crate::watchdog::Time;
 
 const NOTHING_RUNS: &str = "no transaction is running here: use ccf.kv and its siblings while a \
                             request is handled, or within `with ccf.transaction():`";
@@ -25,6 +26,7 @@ pub(crate) struct Session {
     waits: bool,
     context: ExecutionContext,
     request: Option<Py<Request>>,
+    time: Option<Time>,
 }
 
 impl Session {
@@ -33,7 +35,23 @@ impl Session {
         context: ExecutionContext,
         request: Option<Py<Request>>,
     ) -> Self {
-        Self { waits: surface.waits(), surface: Mutex::new(Some(surface)), context, request }
+        Self {
+            waits: surface.waits(),
+            surface: Mutex::new(Some(surface)),
+            context,
+            request,
+            time: None,
+        }
+    }
+
+    /// The same for code that may run for so long.
+    pub(crate) fn within(self, time: Time) -> Self {
+        Self { time: Some(time), ..self }
+    }
+
+    /// How long its code may run; None: for ever.
+    pub(crate) fn time(&self) -> Option<Time> {
+        self.time
     }
 
     pub(crate) fn context(&self) -> ExecutionContext {

@@ -21,6 +21,9 @@ __version__: str
 def main(arguments: Sequence[str | bytes]) -> int: ...
 def worker() -> int: ...
 
+def assisting(function: Callable[..., _T]) -> Callable[..., _T]:
+    """A function for another thread, which is interrupted there with the handler that hands it over."""
+
 class Error(Exception):
     """Base of the errors that the ledger's own functions raise."""
 

@@ -16,9 +16,9 @@ use super::protocol::{Answered, Done, Failed, FromWorker, Load, Mode, Serve, Sou
 use super::{Blob, Link, Text, Wait, request};
 use crate::app::{App, AppSource, Handler, LoadOptions};
 use crate::error;
-use crate::frontend::{object_bytes, run};
+use crate::frontend::{Called, object_bytes, run};
 use crate::surface::{Remote, Surface};
-use crate::watchdog::Watched;
+use crate::watchdog::{Time, Watched};
 
 /// The function of this side, into the extension module.
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
@@ -156,9 +156,10 @@ fn one(
     let found = usize::try_from(endpoint).ok().and_then(|index| served.handlers.get(index));
     let (handler, context) = found.ok_or("the node asked for an endpoint that is not served")?;
     let (result, behind, starved) = Python::attach(|py| {
-        served.watched.begin(Duration::from_millis(served.options.max_execution_time_ms));
-        let (result, behind) = run(py, app, handler, Box::new(remote), *context, request);
-        served.watched.end(py);
+        let limit = Duration::from_millis(served.options.max_execution_time_ms);
+        let called = Called { time: Time::from_now(limit), context: *context, request };
+        served.watched.begin(called.time);
+        let (result, behind) = run(py, app, handler, Box::new(remote), called);
         let starved =
             result.as_ref().is_err_and(|failed| failed.is_instance_of::<PyMemoryError>(py));
         let result = result.map_err(|failed| {
@@ -168,6 +169,7 @@ fn one(
             }
             answer
         });
+        served.watched.end(py);
         (result, behind, starved)
     });
     let remote = behind.and_then(Surface::into_remote);

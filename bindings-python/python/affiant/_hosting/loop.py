@@ -11,13 +11,23 @@ import asyncio
 import atexit
 import contextlib
 import contextvars
+import functools
 import logging
 import selectors
 import sys
 import threading
 from asyncio import events
-from collections.abc import Awaitable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
+
+try:
+    from affiant._native import assisting
+except ImportError:  # tests of this part alone
+
+    def assisting(function: Any) -> Any:
+        return function
+
 
 log = logging.getLogger("affiant.app.asgi")
 
@@ -186,6 +196,14 @@ class Loop(asyncio.SelectorEventLoop):
                 return
         log.error("%d task(s) of a finished request refuse to be cancelled: %s", len(left), named)
 
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Executor | None, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        """As of any loop; the time limit of a request holds for its work on other threads too."""
+        if executor is None or isinstance(executor, ThreadPoolExecutor):
+            func = assisting(func)
+        return super().run_in_executor(executor, func, *args)
+
     def _turn(self) -> None:
         self.call_soon(self.stop)
         self.run_forever()
@@ -204,6 +222,7 @@ class Loop(asyncio.SelectorEventLoop):
         thread.join()
 
     def _keep(self) -> None:
+        _limit_threads_of_anyio()
         with self.taken():
             ready = self.create_future()
             self._keeper = self.create_task(_keep(ready), name="affiant-keeper")
@@ -240,6 +259,22 @@ async def _keep(ready: asyncio.Future[None]) -> None:
         log.warning("no worker thread: %s; sync endpoints cannot be served", error)
     ready.set_result(None)
     await asyncio.get_running_loop().create_future()
+
+
+def _limit_threads_of_anyio() -> None:
+    """Makes the time limit of a request hold for its sync endpoints, which anyio runs."""
+    from anyio import to_thread
+
+    run_sync = to_thread.run_sync
+    if getattr(run_sync, "_limited", False):
+        return
+
+    @functools.wraps(run_sync)
+    async def limited(func: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        return await run_sync(assisting(func), *args, **options)
+
+    limited._limited = True  # type: ignore[attr-defined]
+    to_thread.run_sync = limited  # type: ignore[assignment]
 
 
 def _nothing() -> None:
