@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use crate::limits::{
-    EXECUTOR_QUEUE_COUNT_MAX, EXECUTOR_STOP_MS_MAX, HELD_ANSWERS_COUNT_MAX, STUCK_LOOK_MS,
+    EXECUTOR_QUEUE_COUNT_MAX, EXECUTOR_STACK_BYTES, EXECUTOR_STOP_MS_MAX, HELD_ANSWERS_COUNT_MAX,
+    STUCK_LOOK_MS,
 };
 use crate::log_fail;
 use crate::odata;
@@ -146,7 +147,8 @@ impl Executors {
     ) -> Result<(), io::Error> {
         let shared = self.shared.clone();
         shared.queue.lock().alive += 1;
-        let thread = std::thread::Builder::new().name(name).spawn({
+        let builder = std::thread::Builder::new().name(name).stack_size(EXECUTOR_STACK_BYTES);
+        let thread = builder.spawn({
             let shared = shared.clone();
             move || {
                 let _alive = Alive(&shared);

@@ -86,6 +86,9 @@ pub const CALLER_KEPT_BYTES_MAX: usize = 4 << 10;
 
 /// Requests waiting for an executor thread.
 pub const EXECUTOR_QUEUE_COUNT_MAX: usize = 1_024;
+/// Stack of an executor thread, in bytes of address space: interpreters bound their recursion by count,
+/// for the stacks that main threads have and more.
+pub const EXECUTOR_STACK_BYTES: usize = 64 << 20;
 /// Time that a stopping executor gives to the jobs that run, in milliseconds.
 pub const EXECUTOR_STOP_MS_MAX: u64 = 5_000;
 /// Threads of its own that one front end may have.

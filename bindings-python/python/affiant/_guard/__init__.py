@@ -69,6 +69,7 @@ def install(
     roots: Sequence[str],
     place: str,
     app: str | None = None,
+    described: Sequence[str] = (),
 ) -> None:
     """Put the guard in place in this process, for good.
 
@@ -76,6 +77,7 @@ def install(
     roots: directories of installed libraries (a bundle's wheels, or the environment's site-packages).
     place: the file the policy is in; messages name it.
     app: the directory of the app's own sources if it is imported from files (development).
+    described: files that describe it, which may be read.
 
     Call it before any code of the app runs. Raises `RuntimeError` if a guard is in place already, and
     `PermissionError` if a module of the app or of a root has a name of Python's or Affiant's.
@@ -93,7 +95,7 @@ def install(
     if app is not None:
         imports.check_names(imports.top_names(app), app)
         app = paths.resolve(app)
-    places = Places(trusted, standard, app, own, place)
+    places = Places(trusted, standard, app, own, place, _both(described))
     # Without a directory for temporary files the message would be of four directories, not of the policy.
     tempfile.tempdir = tempfile.gettempdir()
     sys.dont_write_bytecode = True

@@ -164,7 +164,7 @@ def _file_judges(policy: Policy, places: Places, given: set[int]) -> list[tuple[
     write = tuple(paths.resolve(path) for path in policy.write) + ("/dev/null",)
     roots, standard = places.roots, places.standard
     probes = (*PROBES, *(paths.resolve(path) for path in PROBES))
-    read = (*(paths.resolve(path) for path in policy.read), *write, *probes)
+    read = (*(paths.resolve(path) for path in policy.read), *write, *probes, *places.described)
     app, place = places.app, places.policy
     sqlite = "sqlite3" in policy.modules
     descriptors = bool(policy.read or policy.write or policy.network or policy.subprocess)

@@ -146,6 +146,7 @@ class Places:
     app: the resolved directory of the app's sources, if they are files.
     own: the directory of the guard, with a slash at its end.
     policy: the file the policy is in, for messages.
+    described: files that describe the app, as written and as resolved.
     """
 
     roots: tuple[str, ...]
@@ -153,6 +154,7 @@ class Places:
     app: str | None
     own: str
     policy: str
+    described: tuple[str, ...] = ()
 
     @property
     def trusted(self) -> tuple[str, ...]:

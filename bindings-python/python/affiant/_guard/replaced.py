@@ -15,6 +15,7 @@ import os
 import posix
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,15 @@ from . import names, origin
 from .policy import Policy
 
 __builtins__ = dict(vars(builtins))  # type: ignore[assignment]
+
+RECURSION_DEPTH_MAX = 10_000
+"""Calls within calls; in C each takes up to a kilobyte of a stack."""
+
+STACK_BYTES_MIN = 16 << 20
+"""The stack of a thread that an app chooses."""
+
+SWITCH_SECONDS_MAX = 0.1
+"""How long a thread may keep others from running."""
 
 _PROCESS = """
     _exit abort chroot fchdir initgroups nice setegid seteuid setgid setgroups setns setpgid setpgrp
@@ -113,6 +123,43 @@ def _signals(place: str, own: str, refusal: Callable[..., str]) -> None:
     _put((signal, _signal), _SIGNALS, make)
 
 
+def _interpreter(place: str, refusal: Callable[..., str]) -> None:
+    """Keep what the interpreter's own safety stands on: the depth of calls that fits on a stack, and
+    how soon a thread lets others run, such as the one that watches the time limit."""
+
+    def bounded(module: Any, name: str, within: Callable[[Any], bool], what: str) -> None:
+        real = getattr(module, name)
+        text = refusal(what, place)
+
+        def own(*args: Any) -> Any:
+            for value in args:
+                if type(value) not in (int, float) or not within(value):
+                    raise PermissionError(text)
+            return real(*args)
+
+        modules = (module, threading) if module is _thread else (module,)
+        _put(modules, [name], lambda _name: own)
+
+    bounded(
+        sys,
+        "setrecursionlimit",
+        lambda value: value <= RECURSION_DEPTH_MAX,
+        f"set the recursion limit above {RECURSION_DEPTH_MAX}",
+    )
+    bounded(
+        sys,
+        "setswitchinterval",
+        lambda value: value <= SWITCH_SECONDS_MAX,
+        f"set the switch interval above {SWITCH_SECONDS_MAX} s",
+    )
+    bounded(
+        _thread,
+        "stack_size",
+        lambda value: value == 0 or value >= STACK_BYTES_MIN,
+        f"give threads stacks of less than {STACK_BYTES_MIN} bytes",
+    )
+
+
 def _environment(policy: Policy) -> None:
     """Leave the policy's names in `os.environ`; what is set from now on stays within Python."""
 
@@ -186,5 +233,6 @@ def replace(
 
     _put((faulthandler,), _CRASHES, refuse("faulthandler"))
     _signals(place, own, refusal)
+    _interpreter(place, refusal)
     _environment(policy)
     _no_second(refusal, place)

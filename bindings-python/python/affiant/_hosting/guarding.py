@@ -34,13 +34,10 @@ def guard(
     """
     global _in_place
     try:
-        policy = declared = _guard.Policy.parse(table, place)
-        if described:
-            read = [*declared.read, *described]
-            policy = _guard.Policy.parse({**declared.table(), "read": read}, place)
+        policy = _guard.Policy.parse(table, place)
     except _guard.PolicyError as error:
         raise AppLoadError(str(error)) from error
-    wanted = {"policy": declared.table(), "app": app}
+    wanted = {"policy": policy.table(), "app": app}
     if _in_place is not None:
         # Sources from the ledger need no directory: a sandbox that applies proposals to an app on
         # disk loads it again from there.
@@ -51,7 +48,8 @@ def guard(
             )
         return
     try:
-        _guard.install(policy, roots=environment() if roots is None else roots, place=place, app=app)
+        roots = environment() if roots is None else roots
+        _guard.install(policy, roots=roots, place=place, app=app, described=described)
     except PermissionError as error:
         raise AppLoadError(str(error)) from error
     _in_place = wanted
