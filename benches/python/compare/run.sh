@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Compares Affiant with Flask and FastAPI on SQL databases (README.md) and prints the tables.
-#   usage: run.sh [--wheel FILE] [--seconds N] [--only WORD] [--no-scaling]
-# The wheel is that of `make wheel` unless given; Python's packages go to target/compare/venv, and as
-# root what is missing of PostgreSQL, wrk and OpenSSL is installed by apt.
+#   usage: [PYTHON=python3.13] run.sh [--wheel FILE] [--seconds N] [--only WORD] [--no-scaling]
+# The wheel is that of `make wheel` unless given; Python's packages go to target/compare, and as root
+# what is missing of PostgreSQL, wrk and OpenSSL is installed by apt.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -40,14 +40,12 @@ if [ "${#missing[@]}" -gt 0 ]; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}" >&2
 fi
 
-venv=$root/target/compare/venv
-if ! [ -x "$venv/bin/python" ]; then
-    python=$(python_at_least 11) || {
-        echo "compare: no Python 3.11 or newer with venv found (apt-get install python3-venv)." >&2
-        exit 1
-    }
-    "$python" -m venv "$venv"
-fi
+python=${PYTHON:-$(python_at_least 11)} || {
+    echo "compare: no Python 3.11 or newer with venv found (apt-get install python3-venv)." >&2
+    exit 1
+}
+venv=$root/target/compare/venv-$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-virtualenv \
     -r "$here/requirements.txt"
 # The version stays the same from build to build: always anew.
