@@ -23,12 +23,12 @@ HEAP_BYTES = 256 << 20
 NODE_PATHS = ("/node/state", "/app/commit")
 
 
-def options(directory: Path) -> Path:
-    """A proposal that sets low limits."""
+def options(directory: Path, limit_ms: int, heap_bytes: int) -> Path:
+    """A proposal that sets limits."""
     arguments = {
-        "max_heap_bytes": HEAP_BYTES,
+        "max_heap_bytes": heap_bytes,
         "max_stack_bytes": 1 << 20,
-        "max_execution_time_ms": LIMIT_MS,
+        "max_execution_time_ms": limit_ms,
         "log_exception_details": True,
         "return_exception_details": True,
     }
@@ -42,17 +42,27 @@ class Besieged:
     """``affiant sandbox`` with an app under low limits, stopped at the end, where it must have lived.
 
     workers: how many worker processes; 0: the app is in the node's process.
+    limit_ms: the time of a handler.
+    heap_bytes: the memory of handlers.
 
     Raises:
         TimeoutError: it does not start; what it printed is in the message.
     """
 
-    def __init__(self, directory: Path, app: Path, workers: int) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        app: Path,
+        workers: int,
+        limit_ms: int = LIMIT_MS,
+        heap_bytes: int = HEAP_BYTES,
+    ) -> None:
         self.workers = workers
         self.common = directory / "workspace" / "sandbox_common"
         self.log = directory / "log"
         command = [*COMMAND, "sandbox", "--app", str(app), "--python-workers", str(workers)]
-        command += ["--apply", str(options(directory)), "--node", "local://127.0.0.1:0"]
+        command += ["--apply", str(options(directory, limit_ms, heap_bytes))]
+        command += ["--node", "local://127.0.0.1:0"]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(command, cwd=directory, stdout=log, stderr=log)
         addresses = directory / "workspace" / "sandbox_0" / "0.rpc_addresses"
