@@ -14,7 +14,8 @@ sys.path[:0] = [str(HERE), str(HERE / "app")]
 from besieged import Besieged  # noqa: E402
 
 
-@pytest.fixture(params=[0, 2], ids=["node", "workers"])
+# One worker: what an attack changed is taken back in the process where it was changed.
+@pytest.fixture(params=[0, 1], ids=["node", "workers"])
 def besieged(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Besieged]:
     """The app of attacks."""
     with Besieged(tmp_path, HERE / "app", request.param) as running:

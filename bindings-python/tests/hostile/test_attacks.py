@@ -18,7 +18,6 @@ from besieged import HEAP_BYTES, PATIENCE, Besieged
 def test_every_attack_is_survived(besieged: Besieged) -> None:
     mode = "workers" if besieged.workers else "node"
     fine(besieged, 0)
-    before = besieged.memory()
     wrong = []
     for name, attack in TABLE.items():
         assert besieged.process.poll() is None, wrong
@@ -29,15 +28,18 @@ def test_every_attack_is_survived(besieged: Besieged) -> None:
         end = time.monotonic() + PATIENCE
         while "has ended" not in besieged.send("GET", "/app/late")[1]:
             assert time.monotonic() < end, "a thread that outlives its request is not told so"
-        taken = besieged.memory() - before
-        assert taken < HEAP_BYTES, f"{taken} bytes were not given back"
+    # What the attacks took of the bound is given back.
+    room = HEAP_BYTES // 2
+    assert besieged.send("GET", f"/app/room/{room}") == (200, f'{{"room":{room}}}')
 
 
 def run(besieged: Besieged, name: str, attack: Attack, mode: str) -> list[str]:
     begun = time.monotonic()
     status, text = besieged.send("POST", f"/app/attack/{name}?{mode}")
     took = time.monotonic() - begun
-    print(f"{mode} {name}: {status} after {took:.2f} s: {text[:300]}")
+    print(
+        f"{mode} {name}: {status} after {took:.2f} s, {besieged.memory() >> 20} MiB: {text[:300]}"
+    )
     wrong = []
     # Where the machine is busy the time ends before memory or stack do.
     late = "TimeLimitExceeded" in text and attack.says in (on_memory.FULL, on_memory.DEEP)

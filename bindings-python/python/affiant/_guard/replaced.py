@@ -30,6 +30,9 @@ RECURSION_DEPTH_MAX = 10_000
 STACK_BYTES_MIN = 16 << 20
 """The stack of a thread that an app chooses."""
 
+THREADS_COUNT_MAX = 256
+"""Threads of Python at one time; each that waits for its turn costs all others time."""
+
 SWITCH_SECONDS_MAX = 0.1
 """How long a thread may keep others from running."""
 
@@ -160,6 +163,25 @@ def _interpreter(place: str, refusal: Callable[..., str]) -> None:
     )
 
 
+def _threads() -> None:
+    """Bound the number of threads, as the system would, but sooner."""
+    count = _thread._count
+    text = f"can't start new thread: an app may have {THREADS_COUNT_MAX} of them at one time"
+
+    def make(name: str) -> Callable:
+        real = getattr(_thread, name.removeprefix("_"))
+
+        def own(*args: Any, **named: Any) -> Any:
+            if count() >= THREADS_COUNT_MAX:
+                raise RuntimeError(text)
+            return real(*args, **named)
+
+        return own
+
+    _put((threading,), ["_start_new_thread", "_start_joinable_thread"], make)
+    _put((_thread,), ["start_new_thread", "start_new", "start_joinable_thread"], make)
+
+
 def _environment(policy: Policy) -> None:
     """Leave the policy's names in `os.environ`; what is set from now on stays within Python."""
 
@@ -234,5 +256,6 @@ def replace(
     _put((faulthandler,), _CRASHES, refuse("faulthandler"))
     _signals(place, own, refusal)
     _interpreter(place, refusal)
+    _threads()
     _environment(policy)
     _no_second(refusal, place)

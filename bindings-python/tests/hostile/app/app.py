@@ -35,6 +35,12 @@ def undo(request: Any) -> None:
         attacks.UNDO.pop()()
 
 
+@ccf.endpoint("/room/{size}", methods=["GET"], mode="readonly")
+def room(request: Any) -> Any:
+    """Whether there is so much memory for Python."""
+    return {"room": len(bytes(int(request.params["size"])))}
+
+
 @ccf.endpoint("/late", methods=["GET"], mode="readonly")
 def late(request: Any) -> Any:
     return on_process.LATE
