@@ -48,13 +48,16 @@ async fn run_stream(
     mut number: u64,
 ) -> io::Result<Tally> {
     let mut tally = Tally::default();
+    let streams = plan.in_flight as u64;
+    let mut left = plan.per_connection_max.map_or(u64::MAX, |requests| requests / streams);
     loop {
         let sent = Instant::now();
-        if sent >= plan.until {
+        if sent >= plan.until || left == 0 {
             return Ok(tally);
         }
+        left -= 1;
         let (method, path, body) = plan.template.parts(number % plan.records);
-        number += plan.in_flight as u64;
+        number += streams;
         let mut request = Request::builder()
             .method(method)
             .uri(format!("https://127.0.0.1{path}"))
