@@ -36,3 +36,7 @@ pub(crate) const REGISTER_ATTEMPTS_MAX: usize = 100;
 pub(crate) const HISTORY_EXPIRY_S: u64 = 60;
 /// How long code waits for past transactions before it looks for signals, in milliseconds.
 pub(crate) const HISTORY_SLICE_MS: u64 = 100;
+/// JSON texts that are parsed here instead of by Python, in bytes: longer ones gain nothing.
+pub(crate) const JSON_PARSE_BYTES_MAX: usize = 64 * 1024;
+/// Nesting of JSON texts that are parsed here; deeper ones are Python's to judge.
+pub(crate) const JSON_PARSE_DEPTH_MAX: usize = 64;

@@ -1,7 +1,9 @@
 //! JSON as the typed layer and answers have it: no spaces, UTF-8, what Python's `json` would take.
 //!
-//! Writing is ours, since it is on the path of every answer; reading is left to Python's `json`, whose
-//! integers have no bound.
+//! Writing is ours, since it is on the path of every answer, and so is reading what is short and plain; the
+//! rest is left to Python's `json`.
+
+mod parse;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
@@ -10,7 +12,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
 use crate::error;
-use crate::limits::{JSON_BYTES_MAX, JSON_DEPTH_MAX, LOOK_BYTES};
+use crate::limits::{JSON_BYTES_MAX, JSON_DEPTH_MAX, JSON_PARSE_BYTES_MAX, LOOK_BYTES};
 use crate::session;
 
 /// The JSON text of `value`: None, bool, int, float, str, list, tuple, and dict with keys of str.
@@ -55,6 +57,12 @@ impl Text {
 /// `ValueError` (`json.JSONDecodeError`).
 pub(crate) fn loads<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    if text.len() <= JSON_PARSE_BYTES_MAX
+        && let Ok(text) = core::str::from_utf8(text)
+        && let Some(value) = parse::parse(py, text)
+    {
+        return Ok(value);
+    }
     let loads = LOADS.get_or_try_init(py, || {
         Ok::<_, PyErr>(py.import("json")?.getattr(intern!(py, "loads"))?.unbind())
     })?;
