@@ -24,7 +24,7 @@ use super::protocol::{self, Answered, Done, Failed, FromWorker, Load, Serve, Sou
 use super::serving::Serving;
 use super::{Broken, Text, request};
 use crate::app::{AppSource, Description, LoadOptions, why};
-use crate::limits::RESPONSE_HEADER_COUNT_MAX;
+use crate::limits::{RESPONSE_HEADER_COUNT_MAX, RESPONSE_HEADERS_BYTES_MAX};
 use crate::surface::Local;
 
 /// What of this process's environment every worker has, if it is set.
@@ -341,7 +341,11 @@ fn response(answered: &Answered<'_>) -> Result<Response, String> {
     if !(100..=999).contains(status) {
         return Err(format!("a response of status {status}"));
     }
-    if headers.len() > RESPONSE_HEADER_COUNT_MAX || body.len() > RESPONSE_BYTES_MAX {
+    let header_bytes: usize = headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if headers.len() > RESPONSE_HEADER_COUNT_MAX
+        || header_bytes > RESPONSE_HEADERS_BYTES_MAX
+        || body.len() > RESPONSE_BYTES_MAX
+    {
         return Err("a response above its bounds".to_owned());
     }
     let headers = headers.iter().map(|(name, value)| (name.to_string(), value.to_string()));

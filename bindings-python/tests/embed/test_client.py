@@ -149,7 +149,7 @@ def test_apps_may_be_objects() -> None:
 def test_flask_and_fastapi_apps_run() -> None:
     flask = pytest.importorskip("flask", reason="an extra of the test environment")
     fastapi = pytest.importorskip("fastapi", reason="an extra of the test environment")
-    web = flask.Flask("web")
+    web = flask.Flask("pages")
 
     @web.put("/item/<name>")
     def put_item(name: str) -> Any:

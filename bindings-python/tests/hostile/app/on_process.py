@@ -168,9 +168,10 @@ def leaves_a_spinning_thread(request: Any) -> None:
     threading.Thread(target=spin, daemon=True).start()
 
 
-@attack(says="can't start new thread")
+@attack(says="can't start new thread", only="workers")
 def starts_ten_thousand_threads(request: Any) -> Any:
-    """A lock in C: an interruption may leave others held."""
+    """In the node an interruption that comes while a thread starts may leave a lock of `threading` held
+    for ever, and the app with it; a lock in C, since one in Python would be such a one too."""
     lock = threading.Lock()
     lock.acquire()
     UNDO.append(lambda: lock.locked() and lock.release())
