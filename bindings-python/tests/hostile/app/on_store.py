@@ -88,7 +88,7 @@ stores("generates_a_huge_aes_key", lambda: ccf.crypto.generate_aes_key(1 << 40))
 stores("reads_a_broken_key", lambda: ccf.crypto.sign(b"x", "-----BEGIN PRIVATE KEY-----"))
 
 
-@attack(200, 500)
+@attack(204, 500)
 def stores_many_entries(request: Any) -> Any:
     """Within the time, or not."""
     rows = ccf.kv["many"]
