@@ -11,20 +11,8 @@ affiant=$(cd "$(dirname "$affiant")" && pwd)/$(basename "$affiant")
 export AFFIANT=$affiant
 # shellcheck source=scripts/sandbox.sh
 . "$root/scripts/sandbox.sh"
-work=$(mktemp -d)
-finish() {
-    sandbox_stop || true
-    rm -rf "$work"
-}
-trap finish EXIT
-
-quiet() { # COMMAND...: its output is shown only if it fails
-    if ! "$@" >"$work/output" 2>&1; then
-        echo "$* failed in $PWD:" >&2
-        cat "$work/output" >&2
-        return 1
-    fi
-}
+# shellcheck source=scripts/examples.sh
+. "$root/scripts/examples.sh"
 
 prepare() { # NAME, npm's way to install
     local began=$SECONDS
@@ -42,28 +30,15 @@ serve() { # NAME, DIRECTORY OF THE APP
     echo "$1: served"
 }
 
-finished() { # NAME
-    sandbox_stop
-    quiet "$affiant" ledger verify "$ledger" --service-cert "$common/service_cert.pem"
-    echo "$1: ledger verified"
-}
-
-note() { # METHOD [BODY]: one request to a project of `affiant new`; prints the body
-    curl --silent --show-error --fail-with-body --cacert "$common/service_cert.pem" \
-        --cert "$common/user0_cert.pem" --key "$common/user0_privk.pem" \
-        --request "$1" "https://$address/app/notes/1" \
-        --header 'content-type: application/json' --data "${2:-}"
-}
-
 new_project() { # js or ts, DIRECTORY OF THE APP
     local name=new-$1
     quiet "$affiant" new "$1" "$work/projects/$name"
     cd "$work/projects/$name"
     prepare "$name" install
     serve "$name" "$2"
-    note PUT '{"text": "sworn"}'
+    note PUT notes/1 '{"text": "sworn"}'
     local read
-    read=$(note GET)
+    read=$(note GET notes/1)
     case $read in
     '{"text":"sworn","author":"'*) echo "$name: $read" ;;
     *)

@@ -8,35 +8,20 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=scripts/sandbox.sh
 . "$root/scripts/sandbox.sh"
-# shellcheck source=runtime/tests/conformance/venv.sh
-. "$root/runtime/tests/conformance/venv.sh"
-# Of one version there is one wheel; the newest, should there be several.
-wheel=${WHEEL:-$(ls -t "$root"/target/wheels/affiant-*.whl 2>/dev/null | head -n 1)}
-if [ ! -f "$wheel" ]; then
-    echo "examples-python: no wheel in target/wheels: run make wheel first" >&2
-    exit 1
-fi
+# shellcheck source=scripts/examples.sh
+. "$root/scripts/examples.sh"
+speaker=examples-python
+# shellcheck source=scripts/venv.sh
+. "$root/scripts/venv.sh"
+
+wheel=${WHEEL:-$(built_wheel)}
 wheel=$(realpath "$wheel")
 python=${PYTHON:-$(python_at_least 11)} || {
-    echo "examples-python: no Python 3.11 or newer with venv found" >&2
+    say "no Python 3.11 or newer with venv found" >&2
     exit 1
 }
 # The examples' folders stay as they are.
 export PYTHONDONTWRITEBYTECODE=1
-work=$(mktemp -d)
-finish() {
-    sandbox_stop || true
-    rm -rf "$work"
-}
-trap finish EXIT
-
-quiet() { # COMMAND...: its output is shown only if it fails
-    if ! "$@" >"$work/output" 2>&1; then
-        echo "$* failed in $PWD:" >&2
-        cat "$work/output" >&2
-        return 1
-    fi
-}
 
 pip() {
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
@@ -53,7 +38,7 @@ prepare() { # NAME, REQUIREMENTS: an environment with exactly these; sets $venv 
         quiet pip -r "$2"
         echo "$asked" >"$venv/asked"
     fi
-    quiet pip --no-deps --force-reinstall "$wheel"
+    quiet install_wheel "$venv/bin/python" "$wheel"
     affiant=$venv/bin/affiant
     export AFFIANT=$affiant
     echo "$1: installed in $((SECONDS - began)) s"
@@ -68,12 +53,6 @@ served=0
 serve() { # ARGUMENTS of affiant sandbox...
     served=$((served + 1))
     sandbox_start "$work/service-$served" "$@"
-}
-
-finished() { # NAME
-    sandbox_stop
-    quiet "$affiant" ledger verify "$ledger" --service-cert "$common/service_cert.pem"
-    echo "$1: ledger verified"
 }
 
 example() { # NAME
@@ -110,13 +89,6 @@ first_receipt() {
     PYTHON=$python quiet ./first_receipt.sh "$wheel"
     grep '^Verified: the service committed' "$work/output" | tail -n 1
     echo "notary: from nothing to a first verified receipt in $((SECONDS - began)) s"
-}
-
-note() { # METHOD PATH [BODY]: one request to the project of `affiant new`; prints the body
-    curl --silent --show-error --fail-with-body --cacert "$common/service_cert.pem" \
-        --cert "$common/user0_cert.pem" --key "$common/user0_privk.pem" \
-        --request "$1" "https://$address/app/$2" \
-        --header 'content-type: application/json' --data "${3:-}"
 }
 
 new_project() {

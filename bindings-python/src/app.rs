@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use affiant::Endpoint;
+use affiant::{AppBundle, Endpoint};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -69,24 +69,39 @@ pub struct Description {
     pub origin: String,
 }
 
+impl Description {
+    /// What is deployed of the app.
+    ///
+    /// # Errors
+    /// It is not what it says, which only a worker process that was overwritten brings about.
+    pub fn bundle(&self) -> Result<AppBundle, String> {
+        Ok(AppBundle {
+            metadata: self.json("endpoints", &self.endpoints)?,
+            modules: self.modules.clone(),
+            manifest: Some(self.json("manifest", &self.manifest)?),
+            origin: self.origin.clone(),
+            ..AppBundle::default()
+        })
+    }
+
+    /// The app's own OpenAPI document.
+    pub(crate) fn openapi(&self) -> Result<Option<Json>, String> {
+        self.openapi.as_deref().map(|text| self.json("OpenAPI document", text)).transpose()
+    }
+
+    fn json(&self, what: &str, text: &str) -> Result<Json, String> {
+        serde_json::from_str(text).map_err(|error| format!("{}: its {what}: {error}", self.origin))
+    }
+}
+
 /// A loaded app.
 pub struct App {
     loaded: Py<PyAny>,
     /// `affiant._hosting.asgi`, whose `run` drives coroutines.
     pub(crate) module: Py<PyModule>,
     pub(crate) coroutine_class: Py<PyAny>,
-    /// What the app declares, as app.json has it.
-    pub endpoints: Json,
-    /// The app's own modules: name with a leading slash, and source.
-    pub modules: Vec<(String, String)>,
-    /// What will fail when it is called.
-    pub warnings: Vec<String>,
-    /// The app's own OpenAPI document, such as FastAPI's.
-    pub openapi: Option<Json>,
-    /// What is recorded of it in the ledger beside endpoints and modules.
-    pub manifest: Json,
-    /// Where its metadata came from, for messages.
-    pub origin: String,
+    /// What it says of itself.
+    pub description: Description,
     /// Where the wheels of its bundle were unpacked. Under the guard only we can remove it.
     unpacked: Option<String>,
     /// [`LoadOptions::guarded`].
@@ -105,15 +120,19 @@ impl App {
     /// From what `affiant._hosting` has loaded, with the origin and the manifest that `place` adds.
     pub(crate) fn of(loaded: &Bound<'_, PyAny>, guarded: bool) -> PyResult<Self> {
         let py = loaded.py();
-        let text = |value: Bound<'_, PyAny>| -> PyResult<Json> {
-            let bytes = json::dumps(&value)?;
-            serde_json::from_slice(&bytes)
-                .map_err(|error| pyo3::exceptions::PyValueError::new_err(error.to_string()))
+        let text = |name: &str| -> PyResult<String> {
+            Ok(String::from_utf8(json::dumps(&loaded.getattr(name)?)?)?)
         };
-        let endpoints = text(loaded.getattr("endpoints")?)?;
         let modules: BTreeMap<String, String> = loaded.getattr("modules")?.extract()?;
-        let openapi = loaded.getattr("openapi")?;
-        let openapi = if openapi.is_none() { None } else { Some(text(openapi)?) };
+        let has_openapi = !loaded.getattr("openapi")?.is_none();
+        let description = Description {
+            endpoints: text("endpoints")?,
+            modules: modules.into_iter().collect(),
+            warnings: loaded.getattr("warnings")?.extract()?,
+            openapi: has_openapi.then(|| text("openapi")).transpose()?,
+            manifest: text("manifest")?,
+            origin: loaded.getattr("origin")?.extract()?,
+        };
         let bundle = loaded.getattr("bundle")?;
         let unpacked =
             if bundle.is_none() { None } else { bundle.getattr("directory")?.extract()? };
@@ -121,29 +140,11 @@ impl App {
         Ok(Self {
             module: py.import("affiant._hosting.asgi")?.unbind(),
             coroutine_class,
-            endpoints,
-            modules: modules.into_iter().collect(),
-            warnings: loaded.getattr("warnings")?.extract()?,
-            manifest: text(loaded.getattr("manifest")?)?,
-            origin: loaded.getattr("origin")?.extract()?,
+            description,
             unpacked,
-            openapi,
             guarded,
             loaded: loaded.clone().unbind(),
         })
-    }
-
-    /// What the app says of itself, as text that can travel.
-    #[must_use]
-    pub fn describe(&self) -> Description {
-        Description {
-            endpoints: self.endpoints.to_string(),
-            modules: self.modules.clone(),
-            warnings: self.warnings.clone(),
-            openapi: self.openapi.as_ref().map(Json::to_string),
-            manifest: self.manifest.to_string(),
-            origin: self.origin.clone(),
-        }
     }
 
     pub(crate) fn handler(&self, py: Python<'_>, endpoint: &Endpoint) -> Result<Handler, String> {

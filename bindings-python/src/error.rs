@@ -1,6 +1,6 @@
 //! The exceptions of module `ccf`, and what becomes of exceptions that end a handler.
 
-use affiant::{AppError, KvError, RuntimeOptions, TableRefusal, odata};
+use affiant::{AppError, KvError, RuntimeOptions, TableRefusal};
 use pyo3::exceptions::{
     PyBaseException, PyException, PyPermissionError, PyRuntimeError, PyValueError,
 };
@@ -189,20 +189,9 @@ fn chosen_answer(py: Python<'_>, error: &PyErr) -> Option<AppError> {
         return None;
     }
     let status: u16 = value.getattr("status").ok()?.extract().ok()?;
-    let code: Option<String> = value.getattr("code").ok()?.extract().ok()?;
+    let code: String = value.getattr("code").ok()?.extract().ok()?;
     let message: String = value.getattr("message").ok()?.extract().ok()?;
-    let code = code.unwrap_or_else(|| default_code(status).to_owned());
     (100..1000).contains(&status).then(|| AppError::new(status, &code, message))
-}
-
-fn default_code(status: u16) -> &'static str {
-    match status {
-        400 => odata::INVALID_INPUT,
-        401 => odata::INVALID_AUTHENTICATION_INFO,
-        403 => odata::AUTHORIZATION_FAILED,
-        404 => odata::RESOURCE_NOT_FOUND,
-        _ => odata::INTERNAL_ERROR,
-    }
 }
 
 /// `ValueError: what it says`.

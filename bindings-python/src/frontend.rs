@@ -36,6 +36,7 @@ struct Shared {
     handlers: Vec<Handler>,
     options: RuntimeOptions,
     version: String,
+    openapi: Option<Json>,
 }
 
 impl PyFrontend {
@@ -56,7 +57,9 @@ impl PyFrontend {
             Python::attach(|py| memory::bound(py, object_bytes(&options)));
         }
         let version = Python::version_str().to_owned();
-        Ok(Self { shared: Arc::new(Shared { app, endpoints, handlers, options, version }) })
+        let openapi = app.description.openapi().map_err(AppError::internal)?;
+        let shared = Shared { app, endpoints, handlers, options, version, openapi };
+        Ok(Self { shared: Arc::new(shared) })
     }
 }
 
@@ -86,7 +89,7 @@ impl Frontend for PyFrontend {
     }
 
     fn openapi(&self) -> Option<&Json> {
-        self.shared.app.openapi.as_ref()
+        self.shared.openapi.as_ref()
     }
 
     fn endpoints(&self) -> &[Endpoint] {

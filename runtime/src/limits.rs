@@ -23,6 +23,8 @@ pub const PYTHON_WORKERS_MAX: u16 = 256;
 
 /// Attempts to run a handler whose transaction conflicts.
 pub const COMMIT_ATTEMPTS_MAX: usize = 30;
+/// Attempts to put an app into the tables against concurrent transactions.
+pub const DEPLOY_ATTEMPTS_MAX: usize = 100;
 /// Seconds after which a refused client should try again (`retry-after`).
 pub const RETRY_AFTER_S: u64 = 3;
 /// Default wait for commit before a 202 leaves, in milliseconds.

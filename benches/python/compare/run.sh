@@ -7,20 +7,16 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
-# shellcheck source=runtime/tests/conformance/venv.sh
-. "$root/runtime/tests/conformance/venv.sh"
+speaker=compare
+# shellcheck source=scripts/venv.sh
+. "$root/scripts/venv.sh"
 
 wheel=
 if [ "${1:-}" = --wheel ]; then
     wheel=${2:?"--wheel needs a file"}
     shift 2
 fi
-wheels=$root/target/wheels
-[ -n "$wheel" ] || wheel=$(find "$wheels" -name 'affiant-*.whl' 2>/dev/null | sort | tail -n 1)
-[ -n "$wheel" ] || {
-    echo "compare: no wheel in $wheels: run \`make wheel\` first, or name one with --wheel." >&2
-    exit 1
-}
+[ -n "$wheel" ] || wheel=$(built_wheel)
 
 missing=()
 command -v wrk >/dev/null || missing+=(wrk)
@@ -29,7 +25,7 @@ command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/
     missing+=(postgresql)
 if [ "${#missing[@]}" -gt 0 ]; then
     if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-        echo "compare: missing: ${missing[*]} (Debian package names). Install them and run this again." >&2
+        say "missing: ${missing[*]} (Debian package names). Install them and run this again." >&2
         exit 1
     fi
     # Debian's package starts a cluster of its own unless told not to.
@@ -41,13 +37,12 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 
 python=${PYTHON:-$(python_at_least 11)} || {
-    echo "compare: no Python 3.11 or newer with venv found (apt-get install python3-venv)." >&2
+    say "no Python 3.11 or newer with venv found (apt-get install python3-venv)." >&2
     exit 1
 }
 venv=$root/target/compare/venv-$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-virtualenv \
     -r "$here/requirements.txt"
-# The version stays the same from build to build: always anew.
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall "$wheel"
+install_wheel "$venv/bin/python" "$wheel"
 exec "$venv/bin/python" "$here/compare.py" "$@"

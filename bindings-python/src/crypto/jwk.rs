@@ -1,6 +1,7 @@
 //! Conversions between PEM and JWK: four functions here, of which Python makes CCF's twelve.
 
-use affiant::crypto::{CryptoError, KeyKind, PrivateKey, PublicKey, jwk};
+use affiant::crypto::jwk::{self, Family};
+use affiant::crypto::{CryptoError, PrivateKey, PublicKey};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -15,37 +16,12 @@ const TO_PEM_FAILED: &str = "Failed to convert jwk to pem";
 /// What is read of a JWK; other members are ignored.
 const MEMBERS: [&str; 12] = ["kty", "crv", "x", "y", "d", "n", "e", "p", "q", "dp", "dq", "qi"];
 
-/// What a function's name says about the key.
-#[derive(Clone, Copy)]
-enum Family {
-    Ec,
-    Rsa,
-    /// Ed25519 and X25519.
-    Okp,
-}
-
-impl Family {
-    fn of(kty: &str) -> PyResult<Self> {
-        match kty {
-            "EC" => Ok(Self::Ec),
-            "RSA" => Ok(Self::Rsa),
-            "OKP" => Ok(Self::Okp),
-            _ => Err(PyValueError::new_err("family must be EC, RSA or OKP")),
-        }
-    }
-
-    fn check(self, kind: KeyKind) -> Result<(), CryptoError> {
-        let (fits, wanted) = match self {
-            Self::Ec => (matches!(kind, KeyKind::Ec(_)), "an EC key"),
-            Self::Rsa => (kind == KeyKind::Rsa, "an RSA key"),
-            Self::Okp => {
-                (matches!(kind, KeyKind::Ed25519 | KeyKind::X25519), "an Ed25519 or X25519 key")
-            }
-        };
-        if fits {
-            return Ok(());
-        }
-        Err(CryptoError::InvalidKey(format!("{wanted} was expected, and this one is {kind}")))
+fn family_of(kty: &str) -> PyResult<Family> {
+    match kty {
+        "EC" => Ok(Family::Ec),
+        "RSA" => Ok(Family::Rsa),
+        "OKP" => Ok(Family::Okp),
+        _ => Err(PyValueError::new_err("family must be EC, RSA or OKP")),
     }
 }
 
@@ -56,7 +32,7 @@ pub(super) fn crypto_public_pem_to_jwk<'py>(
     pem: &Bound<'py, PyAny>,
     kid: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    to_jwk(py, Family::of(family)?, pem, kid, |family, pem, kid| {
+    to_jwk(py, family_of(family)?, pem, kid, |family, pem, kid| {
         let key = PublicKey::from_pem(pem)?;
         family.check(key.kind())?;
         Ok(Zeroizing::new(jwk::from_public_key(&key, kid)?.to_string()))
@@ -70,7 +46,7 @@ pub(super) fn crypto_private_pem_to_jwk<'py>(
     pem: &Bound<'py, PyAny>,
     kid: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    to_jwk(py, Family::of(family)?, pem, kid, |family, pem, kid| {
+    to_jwk(py, family_of(family)?, pem, kid, |family, pem, kid| {
         let key = PrivateKey::from_pem(pem)?;
         family.check(key.kind())?;
         jwk::from_private_key(&key, kid)
@@ -102,7 +78,7 @@ pub(super) fn crypto_public_jwk_to_pem(
     family: &str,
     jwk: &Bound<'_, PyAny>,
 ) -> PyResult<String> {
-    let family = Family::of(family)?;
+    let family = family_of(family)?;
     let text = text_of(jwk)?;
     let pem = py.detach(|| {
         let key = jwk::public_key_from_text(&text)?;
@@ -118,7 +94,7 @@ pub(super) fn crypto_private_jwk_to_pem<'py>(
     family: &str,
     jwk: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyString>> {
-    let family = Family::of(family)?;
+    let family = family_of(family)?;
     let text = text_of(jwk)?;
     let pem = py.detach(|| {
         let key = jwk::private_key_from_text(&text)?;

@@ -290,8 +290,9 @@ impl Engine {
     /// Puts an app into the tables, unless it is the one that is there.
     fn deploy(&self, py: Python<'_>, app: &LoadedApp) -> PyResult<()> {
         let node = self.node(py)?;
-        let deployed = py.detach(|| app.deploy(&node));
-        deployed.map_err(|reason| fault::ledger(py, &reason))
+        let bundle = app.bundle().map_err(|reason| fault::ledger(py, &reason))?;
+        let deployed = py.detach(|| bundle.deploy(&node));
+        deployed.map(|_| ()).map_err(|error| fault::of_runtime(py, &error))
     }
 
     /// Serves one request on this thread.

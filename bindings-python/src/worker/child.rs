@@ -68,7 +68,8 @@ fn serve(mut link: Link) -> Result<(), String> {
         return Err("standard input is no socket to a node".to_owned());
     };
     let app = self::load(&load);
-    let loaded = FromWorker::Loaded(app.as_ref().map(App::describe).map_err(Clone::clone));
+    let loaded =
+        FromWorker::Loaded(app.as_ref().map(|app| app.description.clone()).map_err(Clone::clone));
     link.send(&frame(&loaded)?, Wait::Forever).map_err(gone)?;
     let app = app.map_err(|_| "the app was not loaded".to_owned())?;
 

@@ -167,10 +167,7 @@ impl PyWorkersFrontend {
         let pool = Pool::open(app.plan, serve, app.first, count.get());
         let pool = pool.map_err(AppError::internal)?;
         let version = Python::version_str().to_owned();
-        let openapi = app.description.openapi.as_deref().map(serde_json::from_str);
-        let openapi = openapi
-            .transpose()
-            .map_err(|error| AppError::internal(format!("the app's OpenAPI document: {error}")))?;
+        let openapi = app.description.openapi().map_err(AppError::internal)?;
         Ok(Self { pool, endpoints, options, count, version, openapi })
     }
 }

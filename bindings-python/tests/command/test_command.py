@@ -2,89 +2,25 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import signal
-import ssl
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-# Seconds; only ever waited for when something is wrong.
-PATIENCE = 120
-COMMAND = [sys.executable, "-I", "-m", "affiant"]
+from sandboxes import COMMAND, Sandbox
 
 
-class Sandbox:
-    """A running ``affiant sandbox`` in a directory, and requests to it as user0.
-
-    Raises:
-        TimeoutError: it does not say what it should; its output is in the message.
-    """
-
-    def __init__(self, directory: Path, *arguments: str) -> None:
-        self.common = directory / "workspace" / "sandbox_common"
-        self.lines: list[str] = []
-        self.process = subprocess.Popen(
-            [*COMMAND, "sandbox", *arguments, "--node", "local://127.0.0.1:0"],
-            cwd=directory,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-        try:
-            node = self.line("Node [0] = https://")
-            self.line("Press Ctrl+C")
-        except TimeoutError:
-            self.process.kill()
-            raise
-        self.address = node.split("https://")[1]
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        self.lines.extend(line.rstrip("\n") for line in self.process.stdout)
-
-    def line(self, needle: str) -> str:
-        """The first line that has ``needle``, once it is there."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            ended = self.process.poll() is not None
-            for line in list(self.lines):
-                if needle in line:
-                    return line
-            if ended and not self.reader.is_alive():
-                break
-            time.sleep(0.02)
-        raise TimeoutError(f"no line with {needle!r}: {self.lines}")
-
-    def request(self, method: str, path: str, body: Any = None) -> tuple[int, str]:
-        """Status and text of the answer."""
-        context = ssl.create_default_context(cafile=self.common / "service_cert.pem")
-        context.load_cert_chain(self.common / "user0_cert.pem", self.common / "user0_privk.pem")
-        connection = http.client.HTTPSConnection(self.address, context=context, timeout=PATIENCE)
-        try:
-            headers = {"content-type": "application/json"}
-            text = None if body is None else json.dumps(body)
-            connection.request(method, path, text, headers)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        finally:
-            connection.close()
-
-    def stop(self, number: int) -> None:
-        """Stops it, and expects success and silence."""
-        self.process.send_signal(number)
-        assert self.process.stderr is not None
-        errors = self.process.stderr.read()
-        assert (self.process.wait(PATIENCE), errors) == (0, "")
+def asked(sandbox: Sandbox, method: str, path: str, body: Any = None) -> tuple[int, str]:
+    """Status and text of the answer to user0."""
+    text = b"" if body is None else json.dumps(body).encode()
+    headers = {"content-type": "application/json"}
+    status, _, answer = sandbox.request(method, path, text, headers, "user0")
+    return status, answer.decode()
 
 
 @pytest.fixture
@@ -109,27 +45,27 @@ def test_a_new_project_passes_its_own_tests(project: Path) -> None:
 
 
 def test_a_new_project_is_served_watched_and_resumed(project: Path) -> None:
-    sandbox = Sandbox(project, "--app", ".", "--watch")
+    sandbox = Sandbox(project, "--app", ".", "--watch", errors=subprocess.PIPE)
     try:
-        assert sandbox.request("PUT", "/app/notes/1", {"text": "milk"}) == (204, "")
-        status, text = sandbox.request("GET", "/app/notes/1")
+        assert asked(sandbox, "PUT", "/app/notes/1", {"text": "milk"}) == (204, "")
+        status, text = asked(sandbox, "GET", "/app/notes/1")
         assert (status, json.loads(text)["text"]) == (200, "milk")
-        assert sandbox.request("GET", "/app/notes") == (200, '{"ids":["1"]}')
-        assert sandbox.request("PUT", "/app/notes/2", {"text": ""})[0] == 400
-        assert "There is no note 2." in sandbox.request("GET", "/app/notes/2")[1]
+        assert asked(sandbox, "GET", "/app/notes") == (200, '{"ids":["1"]}')
+        assert asked(sandbox, "PUT", "/app/notes/2", {"text": ""})[0] == 400
+        assert "There is no note 2." in asked(sandbox, "GET", "/app/notes/2")[1]
 
         source = project / "app.py"
         text = source.read_text().replace("There is no note", "No such note")
         source.write_text(text.replace("    note = ", '    print("asked for it")\n    note = '))
         sandbox.line("Reloaded .: 3 endpoints")
-        assert "No such note 2." in sandbox.request("GET", "/app/notes/2")[1]
+        assert "No such note 2." in asked(sandbox, "GET", "/app/notes/2")[1]
         sandbox.line("asked for it")
         # As Ctrl-C does it: the interpreter raises nothing of its own.
         sandbox.stop(signal.SIGINT)
         assert any(line.startswith("Stopped.") for line in sandbox.lines)
 
-        sandbox = Sandbox(project, "--resume")
-        status, text = sandbox.request("GET", "/app/notes/1")
+        sandbox = Sandbox(project, "--resume", errors=subprocess.PIPE)
+        status, text = asked(sandbox, "GET", "/app/notes/1")
         assert (status, json.loads(text)["text"]) == (200, "milk")
         sandbox.stop(signal.SIGTERM)
     finally:

@@ -6,18 +6,17 @@ import http.client
 import json
 import os
 import signal
-import ssl
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from sandboxes import COMMAND, context
+
 # Seconds; only ever waited for when something is wrong.
 PATIENCE = 20
-COMMAND = [sys.executable, "-I", "-m", "affiant"]
 LIMIT_MS = 400
 HEAP_BYTES = 256 << 20
 NODE_PATHS = ("/node/state", "/app/commit")
@@ -102,9 +101,9 @@ class Besieged:
 
     def connect(self) -> http.client.HTTPSConnection:
         """A new connection of user0."""
-        context = ssl.create_default_context(cafile=self.common / "service_cert.pem")
-        context.load_cert_chain(self.common / "user0_cert.pem", self.common / "user0_privk.pem")
-        return http.client.HTTPSConnection(self.address, context=context, timeout=PATIENCE)
+        return http.client.HTTPSConnection(
+            self.address, context=context(self.common, "user0"), timeout=PATIENCE
+        )
 
     def send(
         self,

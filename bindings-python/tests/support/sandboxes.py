@@ -4,33 +4,95 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
+import signal
 import ssl
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 # Seconds; only ever waited for when something is wrong.
 PATIENCE = 120
+COMMAND = [sys.executable, "-I", "-m", "affiant"]
 
 
-@dataclass
 class Sandbox:
-    """A running service: where it is, and what a client needs.
+    """A running ``affiant sandbox`` on a free port, its files below ``directory/workspace``.
 
     Attributes:
-        url: such as ``https://127.0.0.1:40123``.
-        workspace: the sandbox's files.
-        context: trusts the service; knows no user.
+        address: host and port.
+        common: the directory with the certificates.
+        lines: what it has printed; what it prints as an error too, unless ``errors`` is PIPE.
+        process: the process.
+
+    Raises:
+        TimeoutError: it does not say what it should; its output is in the message.
     """
 
-    url: str
-    workspace: Path
-    context: ssl.SSLContext
+    def __init__(
+        self,
+        directory: Path,
+        *arguments: str,
+        environment: dict[str, str] | None = None,
+        errors: int = subprocess.STDOUT,
+    ) -> None:
+        self.common = directory / "workspace" / "sandbox_common"
+        self.lines: list[str] = []
+        self.process = subprocess.Popen(
+            [*COMMAND, "sandbox", *arguments, "--node", "local://127.0.0.1:0"],
+            cwd=directory,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            errors="replace",
+            env=os.environ | (environment or {}),
+        )
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+        try:
+            node = self.line("Node [0] = https://")
+            self.line("Press Ctrl+C")
+        except TimeoutError:
+            self.process.kill()
+            raise
+        self.address = node.split("https://")[1]
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+    def line(self, needle: str, since: int = 0) -> str:
+        """The first line that has `needle`, once it is there."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            ended = self.process.poll() is not None
+            for line in self.lines[since:]:
+                if needle in line:
+                    return line
+            if ended and not self.reader.is_alive():
+                break
+            time.sleep(0.02)
+        raise TimeoutError(f"no line with {needle!r}: {self.lines[since:]}")
+
+    def until(self, what: str, true: Callable[[], Any]) -> Any:
+        """Waits until `true()` is, and gives it."""
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            found = true()
+            if found:
+                return found
+            time.sleep(0.02)
+        raise TimeoutError(f"{what}: {self.lines[-20:]}")
+
+    def context(self, user: str | None = None) -> ssl.SSLContext:
+        """Trusts the service; shows the certificate of `user`, such as user0."""
+        return context(self.common, user)
 
     def request(
         self,
@@ -40,14 +102,10 @@ class Sandbox:
         headers: dict[str, str] | None = None,
         user: str | None = None,
     ) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body of one request on a connection of its own; ``user`` such as user0."""
-        context = self.context
-        if user is not None:
-            common = self.workspace / "sandbox_common"
-            context = ssl.create_default_context(cafile=common / "service_cert.pem")
-            context.load_cert_chain(common / f"{user}_cert.pem", common / f"{user}_privk.pem")
-        host, _, port = self.url.removeprefix("https://").rpartition(":")
-        connection = http.client.HTTPSConnection(host, int(port), timeout=PATIENCE, context=context)
+        """Status, headers and body of one request on a connection of its own."""
+        connection = http.client.HTTPSConnection(
+            self.address, timeout=PATIENCE, context=self.context(user)
+        )
         try:
             connection.request(method, path, body=body or None, headers=headers or {})
             response = connection.getresponse()
@@ -63,32 +121,32 @@ class Sandbox:
             raise AssertionError(f"{method} {path}: {status} {answer!r}")
         return json.loads(answer) if answer else None
 
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """Stops it, and expects success; and silence, where errors are apart."""
+        self.process.send_signal(number)
+        errors = "" if self.process.stderr is None else self.process.stderr.read()
+        assert (self.process.wait(PATIENCE), errors) == (0, ""), self.lines
+
+
+def context(common: Path, user: str | None) -> ssl.SSLContext:
+    """Trusts the service whose certificates are in `common`; shows that of `user`."""
+    made = ssl.create_default_context(cafile=common / "service_cert.pem")
+    if user is not None:
+        made.load_cert_chain(common / f"{user}_cert.pem", common / f"{user}_privk.pem")
+    return made
+
 
 @contextmanager
 def sandbox(directory: Path, *arguments: str) -> Iterator[Sandbox]:
-    """A sandbox in `directory` on a free port; ends with the block.
+    """A sandbox that ends with the block.
 
     Raises:
-        RuntimeError: it does not start; its output is in the message.
+        TimeoutError: it does not start.
     """
-    command = [sys.executable, "-I", "-m", "affiant", "sandbox", *arguments]
-    workspace = directory / "workspace"
-    addresses = workspace / "sandbox_0" / "0.rpc_addresses"
-    addresses.unlink(missing_ok=True)
-    with (directory / "log").open("a") as log:
-        process = subprocess.Popen(
-            [*command, "--node", "local://127.0.0.1:0"], cwd=directory, stdout=log, stderr=log
-        )
+    running = Sandbox(directory, *arguments)
     try:
-        deadline = time.monotonic() + PATIENCE
-        while not addresses.exists():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError((directory / "log").read_text())
-            time.sleep(0.05)
-        (address,) = json.loads(addresses.read_text()).values()
-        certificate = workspace / "sandbox_common" / "service_cert.pem"
-        context = ssl.create_default_context(cafile=certificate)
-        yield Sandbox(f"https://{address}", workspace, context)
+        yield running
+        running.stop()
     finally:
-        process.terminate()
-        process.wait(PATIENCE)
+        running.process.kill()
+        running.process.wait()

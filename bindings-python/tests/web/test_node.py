@@ -26,7 +26,7 @@ MODES = {"in the node": "0", "in a worker": "1"}
 def node(directory: Path, app: str, workers: str) -> Iterator[compare.Send]:
     """A sandbox that serves `app`, and a client of it."""
     with sandbox(directory, "--app", str(WEB / app), "--python-workers", workers) as running:
-        yield compare.http_client(running.url, running.context)
+        yield compare.http_client(f"https://{running.address}", running.context())
 
 
 def differences(requests: list[Any], own: compare.Send, ours: compare.Send) -> list[str]:

@@ -10,28 +10,26 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from served import Client, Sandbox  # noqa: E402
-
-APP = Path(__file__).parent / "app"
+from served import APP, Client, Workers  # noqa: E402
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     """The app with two workers."""
     directory = tmp_path_factory.mktemp("two")
-    sandbox = Sandbox(directory, APP, 2, environment={"WORKERS_TEST": "1", "SECRET_KEY": "x"})
+    sandbox = Workers(directory, APP, 2, environment={"WORKERS_TEST": "1", "SECRET_KEY": "x"})
     yield sandbox
     sandbox.stop()
 
 
 @pytest.fixture(scope="session")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
     """The same app in the node's own process."""
-    sandbox = Sandbox(tmp_path_factory.mktemp("none"), APP, 0)
+    sandbox = Workers(tmp_path_factory.mktemp("none"), APP, 0)
     yield sandbox
     sandbox.stop()
 
 
 @pytest.fixture
-def client(served: Sandbox) -> Client:
+def client(served: Workers) -> Client:
     return served.client()

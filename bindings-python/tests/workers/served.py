@@ -4,29 +4,21 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
-import signal
-import ssl
-import subprocess
-import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
-# Seconds; only ever waited for when something is wrong.
-PATIENCE = 120
-COMMAND = [sys.executable, "-I", "-m", "affiant"]
+from sandboxes import COMMAND, PATIENCE, Sandbox
+
+__all__ = ["APP", "COMMAND", "PATIENCE", "Client", "Workers", "alive", "children"]
+
+APP = Path(__file__).parent / "app"
 
 
 class Client:
     """A connection of a user, or of nobody. Not for several threads."""
 
     def __init__(self, sandbox: Sandbox, user: bool = True) -> None:
-        context = ssl.create_default_context(cafile=sandbox.common / "service_cert.pem")
-        if user:
-            name = sandbox.common / "user0"
-            context.load_cert_chain(f"{name}_cert.pem", f"{name}_privk.pem")
+        context = sandbox.context("user0" if user else None)
         self.connection = http.client.HTTPSConnection(
             sandbox.address, context=context, timeout=PATIENCE
         )
@@ -51,61 +43,12 @@ class Client:
         return answer.status, text.decode(), found
 
 
-class Sandbox:
-    """``affiant sandbox`` with an app.
+class Workers(Sandbox):
+    """A sandbox with an app, and its worker processes."""
 
-    Raises:
-        TimeoutError: it does not say what it should; its output is in the message.
-    """
-
-    def __init__(
-        self,
-        directory: Path,
-        app: Path,
-        workers: int,
-        *arguments: str,
-        environment: dict[str, str] | None = None,
-    ) -> None:
-        self.common = directory / "workspace" / "sandbox_common"
-        self.lines: list[str] = []
+    def __init__(self, directory: Path, app: Path, workers: int, *arguments: str, **more: Any) -> None:
         options = ["--app", str(app), "--python-workers", str(workers), *arguments]
-        options += ["--workspace", str(directory / "workspace"), "--node", "local://127.0.0.1:0"]
-        self.process = subprocess.Popen(
-            [*COMMAND, "sandbox", *options],
-            cwd=directory,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            env=os.environ | (environment or {}),
-        )
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-        try:
-            node = self.line("Node [0] = https://")
-            self.line("Press Ctrl+C")
-        except TimeoutError:
-            self.process.kill()
-            raise
-        self.address = node.split("https://")[1]
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-
-    def line(self, needle: str, since: int = 0) -> str:
-        """The first line that has `needle`, once it is there."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            ended = self.process.poll() is not None
-            for line in self.lines[since:]:
-                if needle in line:
-                    return line
-            if ended and not self.reader.is_alive():
-                break
-            time.sleep(0.02)
-        raise TimeoutError(f"no line with {needle!r}: {self.lines[since:]}")
+        super().__init__(directory, *options, **more)
 
     def client(self, user: bool = True) -> Client:
         """A new connection."""
@@ -114,21 +57,6 @@ class Sandbox:
     def workers(self) -> set[int]:
         """The processes that the node has started and that have not ended."""
         return children(self.process.pid)
-
-    def until(self, what: str, true: Any) -> Any:
-        """Waits until `true()` is, and gives it."""
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            found = true()
-            if found:
-                return found
-            time.sleep(0.02)
-        raise TimeoutError(f"{what}: {self.lines[-20:]}")
-
-    def stop(self) -> None:
-        """Stops it, and expects success."""
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(PATIENCE) == 0, self.lines
 
 
 def children(parent: int) -> set[int]:

@@ -6,7 +6,7 @@ import threading
 import time
 
 import pytest
-from served import Client, Sandbox, alive
+from served import APP, Client, Workers, alive
 
 ENDED = "The process that ran this handler ended."
 OVERDUE = "Operation took too long to complete."
@@ -33,7 +33,7 @@ def unwritten(client: Client, how: str) -> None:
         ("kill", "signal 9, killed"),
     ],
 )
-def test_a_process_that_ends(served: Sandbox, client: Client, how: str, logged: str) -> None:
+def test_a_process_that_ends(served: Workers, client: Client, how: str, logged: str) -> None:
     since = len(served.lines)
     status, body, headers = client("POST", f"/bad/{how}")
     assert (status, body["error"]["code"]) == (500, "InternalError")
@@ -49,7 +49,7 @@ def test_a_process_that_ends(served: Sandbox, client: Client, how: str, logged: 
     unwritten(client, how)
 
 
-def test_a_loop_in_c_is_ended(served: Sandbox, client: Client) -> None:
+def test_a_loop_in_c_is_ended(served: Workers, client: Client) -> None:
     began = time.monotonic()
     status, body, _ = client("POST", "/bad/c-loop")
     assert (status, body["error"]["message"]) == (500, OVERDUE)
@@ -58,7 +58,7 @@ def test_a_loop_in_c_is_ended(served: Sandbox, client: Client) -> None:
     unwritten(client, "c-loop")
 
 
-def test_a_loop_in_python_is_interrupted(served: Sandbox, client: Client) -> None:
+def test_a_loop_in_python_is_interrupted(served: Workers, client: Client) -> None:
     before = served.workers()
     began = time.monotonic()
     status, body, _ = client("POST", "/bad/loop")
@@ -69,14 +69,14 @@ def test_a_loop_in_python_is_interrupted(served: Sandbox, client: Client) -> Non
 
 
 @pytest.mark.parametrize("how", ["stubborn", "stop"])
-def test_what_swallows_its_interruption_is_ended(served: Sandbox, client: Client, how: str) -> None:
+def test_what_swallows_its_interruption_is_ended(served: Workers, client: Client, how: str) -> None:
     status, body, _ = client("POST", f"/bad/{how}")
     assert (status, body["error"]["message"]) == (500, OVERDUE)
     unwritten(client, how)
 
 
 @pytest.mark.parametrize("how", ["bytes", "list", "numpy", "one"])
-def test_memory_is_bounded(served: Sandbox, client: Client, how: str) -> None:
+def test_memory_is_bounded(served: Workers, client: Client, how: str) -> None:
     if how == "numpy":
         pytest.importorskip("numpy")
     status, body, _ = client("POST", f"/bad/{how}")
@@ -88,13 +88,13 @@ def test_memory_is_bounded(served: Sandbox, client: Client, how: str) -> None:
     served.until("three workers", lambda: len(served.workers()) == 3)
 
 
-def test_recursion_is_bounded(served: Sandbox, client: Client) -> None:
+def test_recursion_is_bounded(served: Workers, client: Client) -> None:
     status, body, _ = client("POST", "/bad/deep")
     assert status == 500
     assert "RecursionError" in body["error"]["details"][0]["message"]
 
 
-def test_a_forked_child_does_not_speak_for_the_worker(served: Sandbox, client: Client) -> None:
+def test_a_forked_child_does_not_speak_for_the_worker(served: Workers, client: Client) -> None:
     since = len(served.lines)
     status, body, _ = client("POST", "/bad/fork")
     assert (status, body) == (200, {"forked": True})
@@ -106,7 +106,7 @@ def test_a_forked_child_does_not_speak_for_the_worker(served: Sandbox, client: C
 
 @pytest.mark.parametrize("how", ["garbage", "forge", "close"])
 def test_a_worker_that_breaks_the_protocol_is_ended(
-    served: Sandbox, client: Client, how: str
+    served: Workers, client: Client, how: str
 ) -> None:
     since = len(served.lines)
     status, body, _ = client("POST", f"/bad/{how}")
@@ -117,7 +117,7 @@ def test_a_worker_that_breaks_the_protocol_is_ended(
     unwritten(client, how)
 
 
-def test_threads_that_outlive_their_request(served: Sandbox) -> None:
+def test_threads_that_outlive_their_request(served: Workers) -> None:
     client = served.client()
     status, body, _ = client("POST", "/thread")
     assert (status, body) == (200, {"inside": ["here"]})
@@ -131,7 +131,7 @@ def test_threads_that_outlive_their_request(served: Sandbox) -> None:
     assert client("GET", "/notes/late")[0] == 404
 
 
-def test_others_are_served_while_workers_crash(served: Sandbox) -> None:
+def test_others_are_served_while_workers_crash(served: Workers) -> None:
     crashes: list[int] = []
     answers: list[int] = []
     done = threading.Event()
@@ -159,7 +159,7 @@ def test_others_are_served_while_workers_crash(served: Sandbox) -> None:
     served.until("three workers", lambda: len(served.workers()) == 3)
 
 
-def test_a_worker_killed_between_requests_is_replaced(served: Sandbox) -> None:
+def test_a_worker_killed_between_requests_is_replaced(served: Workers) -> None:
     import os
     import signal
 
@@ -171,7 +171,7 @@ def test_a_worker_killed_between_requests_is_replaced(served: Sandbox) -> None:
         assert client("GET", "/where")[0] == 200
 
 
-def test_a_long_line_is_broken(served: Sandbox, client: Client) -> None:
+def test_a_long_line_is_broken(served: Workers, client: Client) -> None:
     since = len(served.lines)
     assert client("POST", "/bad/shout")[1] == {"shouted": True}
 
@@ -182,7 +182,7 @@ def test_a_long_line_is_broken(served: Sandbox, client: Client) -> None:
     assert max(pieces()) == 4096, pieces()
 
 
-def test_a_worker_has_little_of_the_node(served: Sandbox, client: Client) -> None:
+def test_a_worker_has_little_of_the_node(served: Workers, client: Client) -> None:
     found = client("GET", "/where?stdin")[1]
     assert found["environment"] == ["WORKERS_TEST"]
     assert found["stdin"] == "/dev/null"
@@ -194,9 +194,7 @@ def test_a_worker_has_little_of_the_node(served: Sandbox, client: Client) -> Non
 
 
 def test_workers_end_with_the_node(tmp_path_factory: pytest.TempPathFactory) -> None:
-    from conftest import APP
-
-    sandbox = Sandbox(tmp_path_factory.mktemp("killed"), APP, 2)
+    sandbox = Workers(tmp_path_factory.mktemp("killed"), APP, 2)
     workers = sandbox.until("three workers", lambda: len(found := sandbox.workers()) == 3 and found)
     # One of them in a loop that nothing interrupts.
     client = sandbox.client()

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from served import Client, Sandbox
+from served import Client, Workers
 
 # In this order: later requests see what earlier ones wrote.
 REQUESTS: list[tuple[str, str, Any, dict[str, str]]] = [
@@ -56,7 +56,7 @@ def told(answer: tuple[int, Any, dict[str, str]]) -> Any:
 
 
 @pytest.mark.parametrize("user", [True, False])
-def test_answers_are_equal(here: Sandbox, served: Sandbox, user: bool) -> None:
+def test_answers_are_equal(here: Workers, served: Workers, user: bool) -> None:
     one, other = here.client(user), served.client(user)
     for request in REQUESTS:
         first, second = told(one(*request)), told(other(*request))
@@ -64,11 +64,11 @@ def test_answers_are_equal(here: Sandbox, served: Sandbox, user: bool) -> None:
         assert first[0] != 503
 
 
-def test_the_past_is_equal(here: Sandbox, served: Sandbox) -> None:
+def test_the_past_is_equal(here: Workers, served: Workers) -> None:
     assert past(here) == past(served)
 
 
-def past(sandbox: Sandbox) -> Any:
+def past(sandbox: Workers) -> Any:
     client = sandbox.client()
     ids = []
     for number in range(3):
@@ -98,7 +98,7 @@ def retried(client: Client, path: str, headers: dict[str, str]) -> Any:
     raise TimeoutError(path)
 
 
-def test_claims_are_in_the_receipt(served: Sandbox) -> None:
+def test_claims_are_in_the_receipt(served: Workers) -> None:
     import hashlib
 
     status, answer, _ = served.client()("POST", "/claims")
@@ -107,7 +107,7 @@ def test_claims_are_in_the_receipt(served: Sandbox) -> None:
     assert answer["receipt"]["leaf_components"]["claims_digest"] == claimed
 
 
-def test_conflicts_are_run_again(served: Sandbox) -> None:
+def test_conflicts_are_run_again(served: Workers) -> None:
     import threading
 
     rounds, count = 20, 4
@@ -130,7 +130,7 @@ def test_conflicts_are_run_again(served: Sandbox) -> None:
     assert served.client()("POST", "/count")[1] == {"n": rounds * count + 1}
 
 
-def test_handlers_run_at_the_same_time(served: Sandbox) -> None:
+def test_handlers_run_at_the_same_time(served: Workers) -> None:
     import threading
     import time
 

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from served import COMMAND, PATIENCE, Sandbox
+from served import COMMAND, PATIENCE, Workers
 
 ENDPOINT = """
 import ccf
@@ -73,7 +73,7 @@ def test_an_app_that_is_not_there_is_told_as_without_workers(tmp_path: Path) -> 
 
 def test_a_new_app_takes_over_and_a_broken_one_does_not(tmp_path: Path) -> None:
     place = app(tmp_path / "app", ENDPOINT.format(answer="first"))
-    sandbox = Sandbox(tmp_path, place, 2, "--watch")
+    sandbox = Workers(tmp_path, place, 2, "--watch")
     client = sandbox.client()
     assert client("GET", "/x")[:2] == (200, "first")
     before = sandbox.until("three workers", lambda: len(w := sandbox.workers()) == 3 and w)
@@ -101,7 +101,7 @@ def test_workers_that_die_at_start_are_tried_again_ever_more_slowly(tmp_path: Pa
         "def crash(request):\n"
         "    ctypes.string_at(0)\n"
     )
-    sandbox = Sandbox(tmp_path, app(tmp_path / "app", source), 1)
+    sandbox = Workers(tmp_path, app(tmp_path / "app", source), 1)
     client = sandbox.client()
     sandbox.until("two workers", lambda: len(sandbox.workers()) == 2)
     flag.touch()
@@ -139,7 +139,7 @@ def test_a_lifespan_begins_and_ends_in_each_worker(tmp_path: Path) -> None:
         "    await send({'type': 'http.response.start', 'status': 200, 'headers': []})\n"
         "    await send({'type': 'http.response.body', 'body': body})\n"
     )
-    sandbox = Sandbox(tmp_path, app(tmp_path / "app", source), 1)
+    sandbox = Workers(tmp_path, app(tmp_path / "app", source), 1)
     client = sandbox.client()
     assert [client("GET", "/any/path")[1] for _ in range(3)] == ["1", "2", "3"]
     sandbox.until("two workers", lambda: sandbox.lines.count("begins") == 2)
@@ -149,7 +149,7 @@ def test_a_lifespan_begins_and_ends_in_each_worker(tmp_path: Path) -> None:
 
 def test_an_interrupt_of_the_terminal_is_the_node_s(tmp_path: Path) -> None:
     place = app(tmp_path / "app", ENDPOINT.format(answer="fine"))
-    sandbox = Sandbox(tmp_path, place, 1)
+    sandbox = Workers(tmp_path, place, 1)
     client = sandbox.client()
     assert client("GET", "/x")[0] == 200
     sandbox.process.send_signal(signal.SIGINT)
@@ -189,7 +189,7 @@ def test_libraries_work_in_workers(tmp_path: Path, library: str) -> None:
     )
     place = app(tmp_path / "app", source)
     (place / "pyproject.toml").write_text('[tool.affiant]\napp = "app.py"\n')
-    sandbox = Sandbox(tmp_path, place, 2)
+    sandbox = Workers(tmp_path, place, 2)
     client = sandbox.client()
     for _ in range(4):
         assert client("GET", "/x")[:2] == (200, {"right": True})
@@ -202,7 +202,7 @@ def test_the_next_request_does_not_wait_for_imports(tmp_path: Path) -> None:
         "@ccf.endpoint('/x', auth=['no_auth'])\ndef x(request):\n    return 'fine'\n"
         "@ccf.endpoint('/crash', auth=['no_auth'])\ndef crash(request):\n    ctypes.string_at(0)\n"
     )
-    sandbox = Sandbox(tmp_path, app(tmp_path / "app", source), 1)
+    sandbox = Workers(tmp_path, app(tmp_path / "app", source), 1)
     client = sandbox.client()
     sandbox.until("two workers", lambda: len(sandbox.workers()) == 2)
     time.sleep(2.5)

@@ -29,7 +29,7 @@ impl Loaded {
         match NonZeroUsize::new(manner.python_workers) {
             None => {
                 let app = App::load(source, &options)?;
-                let description = app.describe();
+                let description = app.description.clone();
                 Ok((Self::Here(app), description))
             }
             Some(count) => {
@@ -79,19 +79,7 @@ impl AppLoader for PythonHere {
     fn load(&self, app: &Path, manner: &Manner) -> Result<LoadedApp, String> {
         let source = AppSource::Place(app.display().to_string());
         let (loaded, description) = Loaded::load(&source, manner)?;
-        let json = |what: &str, text: &str| {
-            serde_json::from_str::<serde_json::Value>(text)
-                .map_err(|error| format!("{}: its {what}: {error}", app.display()))
-        };
-        let metadata = json("endpoints", &description.endpoints)?;
-        let manifest = Some(json("manifest", &description.manifest)?);
-        let bundle = AppBundle {
-            metadata,
-            modules: description.modules,
-            manifest,
-            origin: description.origin,
-            ..AppBundle::default()
-        };
+        let bundle = description.bundle()?;
         loaded.serve(bundle, description.warnings, manner)
     }
 

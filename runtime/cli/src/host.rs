@@ -14,11 +14,10 @@ use std::time::Duration;
 
 use affiant::log::{self, Format, Level};
 use affiant::{
-    AppBundle, CommitNotice, Configuration, Endpoint, Frontend, Listener, ListenerSettings,
-    NewUser, Node, Runtime, RuntimeError, RuntimeOptions, RuntimeResult, StartMode, log_fail,
-    log_info,
+    AppBundle, Configuration, Endpoint, Frontend, Listener, ListenerSettings, NewUser, Node,
+    Runtime, RuntimeError, RuntimeOptions, RuntimeResult, StartMode, log_fail, log_info,
 };
-use affiant_kv::{CommitOutcome, Snapshot};
+use affiant_kv::Snapshot;
 use affiant_proof::TxId;
 use serde_json::Value as Json;
 
@@ -28,8 +27,6 @@ use crate::signals::{Signal, Signals};
 
 /// How often the node's health is looked at.
 const HEALTH_INTERVAL: Duration = Duration::from_millis(200);
-/// Attempts to deploy an app against concurrent transactions.
-const DEPLOY_ATTEMPTS_MAX: u32 = 10;
 
 /// What is to be started.
 pub(crate) struct Plan {
@@ -212,10 +209,7 @@ impl Host {
     /// The app before stays in service, and in the tables too unless they were written already.
     pub(crate) fn replace(&self, app: App) -> RuntimeResult<Option<TxId>> {
         let node = self.runtime.node();
-        let stored = AppBundle::read(&node.snapshot())
-            .map_err(|error| RuntimeError::Host { reason: error.to_string() })?;
-        let same = stored.is_some_and(|stored| app.bundle.is_same_app(&stored));
-        let txid = if same { None } else { Some(deploy(node, &app.bundle)?) };
+        let txid = app.bundle.deploy(node)?;
         // Also the same app: its source maps, which are not in the tables, may have changed.
         self.serve(Some(app))?;
         Ok(txid)
@@ -394,7 +388,7 @@ fn deployed(
     match stored {
         Some(stored) if app.bundle.is_same_app(&stored) => Ok(Some(app)),
         stored if new || redeploy || (opened_here && stored.is_none()) => {
-            deploy(node, &app.bundle)?;
+            app.bundle.deploy(node)?;
             Ok(Some(app))
         }
         Some(_) => {
@@ -408,33 +402,14 @@ fn deployed(
     }
 }
 
-/// Writes the app to the tables, as an accepted proposal would, and waits for commit.
-fn deploy(node: &Node, bundle: &AppBundle) -> RuntimeResult<TxId> {
-    for _ in 0..DEPLOY_ATTEMPTS_MAX {
-        let mut tx = node.begin();
-        bundle.store(&mut tx).map_err(|error| RuntimeError::Host { reason: error.to_string() })?;
-        let txid = match node.commit(tx) {
-            CommitOutcome::Sequenced(txid) => txid,
-            CommitOutcome::Poisoned(reason) => return Err(RuntimeError::Stopped { reason }),
-            _ => continue,
-        };
-        return match node.wait_committed_blocking(txid) {
-            CommitNotice::Failed(reason) => Err(RuntimeError::Stopped { reason }),
-            _ => {
-                log_info!("app", "App deployed by transaction {txid}");
-                Ok(txid)
-            }
-        };
-    }
-    Err(RuntimeError::Host { reason: "the app could not be deployed: conflicts".to_owned() })
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
     use affiant::Peer;
     use affiant::tables::{ENDPOINTS, MODULES, RUNTIME_OPTIONS, put_single};
     use serde_json::json;
+
+    use affiant_kv::CommitOutcome;
 
     use super::*;
     use crate::fake::{Asked, Fake};
@@ -505,7 +480,8 @@ mod tests {
         assert_eq!(options.max_execution_time_ms, 77);
 
         // And back to JavaScript.
-        deploy(host.runtime.node(), &bundle("export function f() { return { body: 'js' }; }"))
+        bundle("export function f() { return { body: 'js' }; }")
+            .deploy(host.runtime.node())
             .unwrap();
         assert_eq!((host.reload_application(), get().as_str()), (Ok(true), "js"));
         assert_eq!((host.language(), fake.asked()), (Some("javascript"), Vec::new()));
@@ -518,7 +494,7 @@ mod tests {
         let plan = plan(root.path(), Languages::plain(&[]));
         let host = Host::start(plan, None, &Signals::listen().unwrap()).unwrap();
         let source = "export function f() { return { body: 'one' }; }";
-        deploy(host.runtime.node(), &bundle(source)).unwrap();
+        bundle(source).deploy(host.runtime.node()).unwrap();
         assert_eq!(host.reload_application(), Ok(true));
 
         let endpoint = json!({"py_module": "a.py", "py_function": "f", "mode": "readonly",
@@ -526,7 +502,7 @@ mod tests {
         let python = json!({"metadata": {"endpoints": {"/x": {"get": endpoint}}},
             "modules": [{"name": "a.py", "module": "def f(request): return 'two'"}]});
         let python = AppBundle::from_json(&python.to_string(), "bundle.json").unwrap();
-        deploy(host.runtime.node(), &python).unwrap();
+        python.deploy(host.runtime.node()).unwrap();
         let why = host.reload_application().unwrap_err().to_string();
         assert!(why.contains("python3 -m affiant`, or add --python"), "{why}");
         let answer = host.runtime.call("GET", "/app/x", "", Peer::default()).unwrap();
@@ -547,7 +523,7 @@ mod tests {
         assert_eq!(host.reload_application(), Ok(false));
 
         let source = "export function f() { return { body: 'one' }; }";
-        deploy(host.runtime.node(), &bundle(source)).unwrap();
+        bundle(source).deploy(host.runtime.node()).unwrap();
         assert_eq!(host.reload_application(), Ok(true));
         assert_eq!((get(), host.endpoints().len()), ((200, "one".to_owned()), 1));
         assert_eq!(host.reload_application(), Ok(false));

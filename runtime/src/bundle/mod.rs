@@ -2,6 +2,7 @@
 //! (`app.json` + `src/`), a `bundle.json`, a proposal, or the governance tables of a running service
 //! (reference B.1, B.2, G.2).
 
+mod deploy;
 mod load;
 mod tables;
 mod validate;

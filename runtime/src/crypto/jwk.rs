@@ -21,6 +21,37 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
         .with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
+/// The kinds of keys that a conversion between PEM and JWK is for, as CCF's function names say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// Elliptic curves of ECDSA.
+    Ec,
+    /// RSA.
+    Rsa,
+    /// Ed25519 and X25519.
+    Okp,
+}
+
+impl Family {
+    /// Checks that a key is of this family.
+    ///
+    /// # Errors
+    /// It is of another; the text says which was expected.
+    pub fn check(self, kind: KeyKind) -> Result<(), CryptoError> {
+        let (fits, wanted) = match self {
+            Self::Ec => (matches!(kind, KeyKind::Ec(_)), "an EC key"),
+            Self::Rsa => (kind == KeyKind::Rsa, "an RSA key"),
+            Self::Okp => {
+                (matches!(kind, KeyKind::Ed25519 | KeyKind::X25519), "an Ed25519 or X25519 key")
+            }
+        };
+        if fits {
+            return Ok(());
+        }
+        Err(CryptoError::InvalidKey(format!("{wanted} was expected, and this one is {kind}")))
+    }
+}
+
 /// The members that are looked at and written; others are ignored. In the order of their names.
 #[derive(Default, Deserialize, Serialize)]
 struct Members<'a> {

@@ -8,11 +8,12 @@ root=$(cd "$here/../../.." && pwd)
 round_trips=${1:-10000}
 peer=${AFFIANT_CRYPTO_PEER:-$root/target/debug/examples/crypto_peer}
 
-. "$here/venv.sh"
+# shellcheck source=scripts/venv.sh
+. "$root/scripts/venv.sh"
 
 if ! python=$(python_at_least 10); then
     say "no Python 3.10 or newer with venv found (Debian, Ubuntu: apt-get install python3-venv)." >&2
     exit 1
 fi
 environment cryptography "$python" cryptography==50.0.2
-exec "$root/target/conformance/cryptography/bin/python" "$here/crypto.py" "$peer" "$round_trips"
+exec "$root/target/venvs/cryptography/bin/python" "$here/crypto.py" "$peer" "$round_trips"

@@ -5,7 +5,8 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
-. "$here/venv.sh"
+# shellcheck source=scripts/venv.sh
+. "$root/scripts/venv.sh"
 
 if ! python=$(python_at_least 10); then
     say "no Python 3.10 or newer with venv found (Debian, Ubuntu: apt-get install python3-venv)." >&2
@@ -25,7 +26,7 @@ if [ "$(cat "$package/version" 2>/dev/null)" != "$ccf_app" ]; then
 fi
 export CCF_APP=$package/package
 export AFFIANT=${AFFIANT:-$root/target/release/affiant}
-export OPENAPI_PYTHON=$root/target/conformance/openapi/bin/python
+export OPENAPI_PYTHON=$root/target/venvs/openapi/bin/python
 export CONFORMANCE_LANGUAGE=js
 export PYTHONDONTWRITEBYTECODE=1
-exec "$root/target/conformance/cryptography/bin/python" "$here/sections/run.py" "$@"
+exec "$root/target/venvs/cryptography/bin/python" "$here/sections/run.py" "$@"

@@ -6,7 +6,8 @@ set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../../.." && pwd)
-. "$here/venv.sh"
+# shellcheck source=scripts/venv.sh
+. "$root/scripts/venv.sh"
 
 if ! python=$(python_at_least 11); then
     say "no Python 3.11 or newer with venv found (Debian, Ubuntu: apt-get install python3-venv)." >&2
@@ -15,20 +16,15 @@ fi
 environment cryptography "$python" cryptography==50.0.2
 environment openapi "$python" openapi-spec-validator==0.9.0
 if [ -z "${AFFIANT:-}" ]; then
-    wheel=$(find "$root/target/wheels" -name 'affiant-*.whl' 2>/dev/null | sort | tail -n 1)
-    if [ -z "$wheel" ]; then
-        say "no wheel in target/wheels: run make wheel first." >&2
-        exit 1
-    fi
+    wheel=$(built_wheel)
     environment python "$python" flask==3.1.3
-    "$root/target/conformance/python/bin/python" -m pip install --quiet --disable-pip-version-check \
-        --force-reinstall --no-deps "$wheel"
-    AFFIANT=$root/target/conformance/python/bin/affiant
+    install_wheel "$root/target/venvs/python/bin/python" "$wheel"
+    AFFIANT=$root/target/venvs/python/bin/affiant
 fi
 export AFFIANT
 export CONFORMANCE_LANGUAGE=python
-export OPENAPI_PYTHON=$root/target/conformance/openapi/bin/python
+export OPENAPI_PYTHON=$root/target/venvs/openapi/bin/python
 export PYTHONDONTWRITEBYTECODE=1
-"$root/target/conformance/cryptography/bin/python" "$here/sections/run.py" "$@"
+"$root/target/venvs/cryptography/bin/python" "$here/sections/run.py" "$@"
 # One service in JavaScript, in handlers and in Flask: the same answers.
-[ "$#" -gt 0 ] || PYTHON=$root/target/conformance/cryptography/bin/python "$root/examples/records/run.sh"
+[ "$#" -gt 0 ] || PYTHON=$root/target/venvs/cryptography/bin/python "$root/examples/records/run.sh"

@@ -11,7 +11,8 @@ work=$(mktemp -d)
 node=
 trap '[ -z "$node" ] || kill "$node" 2>/dev/null || true; rm -rf "$work"' EXIT
 
-. "$here/venv.sh"
+# shellcheck source=scripts/venv.sh
+. "$root/scripts/venv.sh"
 
 # The 7.x package wants Python 3.12 or newer; the newest interpreter that is here serves both unless
 # it is too new for the 6.x package's pins.
@@ -47,7 +48,7 @@ node=
 
 ledger=$work/workspace/sandbox_0/0.ledger
 for version in 7 6; do
-    "$root/target/conformance/ccf$version/bin/python" "$here/check.py" "$ledger" "$work/out"
+    "$root/target/venvs/ccf$version/bin/python" "$here/check.py" "$ledger" "$work/out"
 done
 "$affiant" ledger verify "$ledger"
 say "passed"

@@ -1,34 +1,10 @@
 //! The twelve conversions between PEM and JWK. Unprefixed names are EC's.
 
-use affiant::crypto::{CryptoError, KeyKind, PrivateKey, PublicKey, jwk};
+use affiant::crypto::jwk::{self, Family};
+use affiant::crypto::{PrivateKey, PublicKey};
 
 use super::{check_count, thrown};
 use crate::engine::{Args, Scope, Script, Value};
-
-/// What a function's name says about the key.
-#[derive(Clone, Copy)]
-enum Family {
-    Ec,
-    Rsa,
-    /// Ed25519 and X25519.
-    Okp,
-}
-
-impl Family {
-    fn check(self, kind: KeyKind) -> Result<(), CryptoError> {
-        let (fits, wanted) = match self {
-            Self::Ec => (matches!(kind, KeyKind::Ec(_)), "an EC key"),
-            Self::Rsa => (kind == KeyKind::Rsa, "an RSA key"),
-            Self::Okp => {
-                (matches!(kind, KeyKind::Ed25519 | KeyKind::X25519), "an Ed25519 or X25519 key")
-            }
-        };
-        if fits {
-            return Ok(());
-        }
-        Err(CryptoError::InvalidKey(format!("{wanted} was expected, and this one is {kind}")))
-    }
-}
 
 macro_rules! conversions {
     ($($name:ident = $run:ident($family:ident);)+) => {$(

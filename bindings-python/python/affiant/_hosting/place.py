@@ -128,15 +128,7 @@ def resolve(path: str) -> tuple[Source, str]:
     directory = place.resolve().parent
     options = _project(directory)
     entry = f"{place.name}:{attribute}" if attribute else place.name
-    source = Source(
-        modules=None,
-        directory=str(directory),
-        endpoints={},
-        entry=entry,
-        options=options,
-        packages=[],
-    )
-    return source, str(place)
+    return Source(directory=str(directory), entry=entry, options=options), str(place)
 
 
 def _of_directory(place: Path) -> tuple[Source, str]:
@@ -145,14 +137,7 @@ def _of_directory(place: Path) -> tuple[Source, str]:
     metadata = directory / "app.json"
     if metadata.is_file():
         endpoints = _metadata(metadata)
-        source = Source(
-            modules=None,
-            directory=str(directory / "src"),
-            endpoints=endpoints,
-            entry=None,
-            options=options,
-            packages=[],
-        )
+        source = Source(directory=str(directory / "src"), endpoints=endpoints, options=options)
         return source, str(place / "app.json")
     entry = options.get("app")
     if entry is None and (directory / "app.py").is_file():
@@ -165,15 +150,7 @@ def _of_directory(place: Path) -> tuple[Source, str]:
     file = entry.partition(":")[0]
     if not (directory / file).is_file():
         raise AppLoadError(f"{place / 'pyproject.toml'}: app = {entry!r}: no file {place / file}")
-    source = Source(
-        modules=None,
-        directory=str(directory),
-        endpoints={},
-        entry=entry,
-        options=options,
-        packages=[],
-    )
-    return source, str(place / file)
+    return Source(directory=str(directory), entry=entry, options=options), str(place / file)
 
 
 def _metadata(path: Path) -> dict[str, Any]:
