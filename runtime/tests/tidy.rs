@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 const LAYERS: &[(&str, u8)] = &[
     ("affiant-proof", 0),
     ("affiant-kv", 1),
+    ("affiant-attest", 1),
     ("affiant", 2),
     ("affiant-js", 3),
     ("affiant-python", 3),

@@ -1,0 +1,32 @@
+//! Every bound of this crate, with its unit in its name.
+
+/// Bytes of an attestation report: exactly (AMD SEV-SNP ABI, table ATTESTATION_REPORT).
+pub const REPORT_BYTES: usize = 1184;
+/// Bytes of caller's data in a report.
+pub const REPORT_DATA_BYTES: usize = 64;
+/// Bytes of one certificate, DER, at most.
+pub const CERTIFICATE_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of a chain of certificates, PEM, at most.
+pub const CHAIN_BYTES_MAX: usize = 64 * 1024;
+/// Certificates in one chain, at most.
+pub const CHAIN_CERTIFICATES_MAX: usize = 8;
+/// Bytes of a certificate revocation list, at most.
+pub const CRL_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of a UVM endorsement, at most.
+pub const UVM_ENDORSEMENT_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a container policy's text, at most.
+pub const POLICY_TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// Depth of nested values in a container policy's text, at most.
+pub const POLICY_TEXT_DEPTH_MAX: usize = 16;
+/// Bytes that evidence is bound to, at most.
+pub const BOUND_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of evidence in any of its JSON forms, at most.
+pub const EVIDENCE_JSON_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of a host's certificate table, at most.
+pub const CERTIFICATE_TABLE_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a vTPM's HCL report, at most.
+pub const HCL_REPORT_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of an MAA token, at most.
+pub const TOKEN_BYTES_MAX: usize = 128 * 1024;
+/// Entries of one list in a [`crate::Policy`], at most.
+pub const POLICY_ENTRIES_MAX: usize = 4096;
