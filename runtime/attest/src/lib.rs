@@ -15,6 +15,7 @@ compile_error!(
 mod error;
 mod evidence;
 mod policy;
+mod statement;
 mod verdict;
 
 pub mod limits;
@@ -25,4 +26,5 @@ pub use policy::{
     Allowed, ComponentMinimum, GuestPolicyRule, PlatformRule, Policy, PolicyTextRule, UvmRule,
     VirtualRule,
 };
+pub use statement::{Affiant, Statement};
 pub use verdict::{Check, Outcome, Verdict};

@@ -18,8 +18,14 @@ pub const UVM_ENDORSEMENT_BYTES_MAX: usize = 64 * 1024;
 pub const POLICY_TEXT_BYTES_MAX: usize = 1024 * 1024;
 /// Depth of nested values in a container policy's text, at most.
 pub const POLICY_TEXT_DEPTH_MAX: usize = 16;
-/// Bytes that evidence is bound to, at most.
-pub const BOUND_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that evidence is bound to, at most: any [`crate::Statement`] fits.
+pub const BOUND_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of a [`crate::Statement`] in JSON, at most.
+pub const STATEMENT_BYTES_MAX: usize = BOUND_BYTES_MAX;
+/// Bytes that whoever asks may have in a [`crate::Statement`], at most.
+pub const STATEMENT_BOUND_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a public key in a [`crate::Statement`], DER, at most.
+pub const STATEMENT_KEY_BYTES_MAX: usize = 1024;
 /// Bytes of evidence in any of its JSON forms, at most.
 pub const EVIDENCE_JSON_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a host's certificate table, at most.
