@@ -5,7 +5,15 @@
 //! clock, no keys. With the feature `guest`, [`guest`] asks the device of the guest it runs in.
 #![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        reason = "a test that panics has failed"
+    )
+)]
 
 #[cfg(all(feature = "test-roots", not(debug_assertions)))]
 compile_error!(

@@ -114,7 +114,7 @@ pub struct UvmRule {
 }
 
 /// What a container policy's text must keep to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PolicyTextRule {
     /// The text must be there. Default: no; where it is, its digest must be the host data.
@@ -206,12 +206,6 @@ impl Default for Policy {
             unbound: false,
             insecure_virtual: None,
         }
-    }
-}
-
-impl Default for PolicyTextRule {
-    fn default() -> Self {
-        Self { required: false, findings: BTreeMap::new() }
     }
 }
 
