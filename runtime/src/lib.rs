@@ -7,6 +7,7 @@ mod application;
 mod attestation;
 mod auth;
 mod bundle;
+mod client;
 mod clock;
 mod config;
 mod core;

@@ -115,6 +115,9 @@ const _: () = assert!(INLINE_RUN_NS_RETURN < INLINE_RUN_NS_MAX);
 const _: () = assert!(QUICK_RUN_NS_MAX < INLINE_RUN_NS_RETURN);
 const _: () = assert!(COMMIT_WAIT_MS_DEFAULT <= COMMIT_WAIT_MS_MAX);
 
+/// Bytes of a URL that this process asks for.
+pub const CLIENT_URL_BYTES_MAX: usize = 8 << 10;
+
 /// Bytes of a bearer token.
 pub const JWT_BYTES_MAX: usize = 64 << 10;
 /// Bytes of the id of a key that tokens are signed with.
