@@ -30,6 +30,7 @@ mod native;
 mod node;
 pub mod odata;
 mod options;
+mod platform;
 mod receipts;
 mod request;
 mod respond;
@@ -78,6 +79,7 @@ pub use node::{
     ReceiptOutcome, SealingKey, ServiceSettings, StartMode, Storage, TlsIdentity, VolatileKey,
 };
 pub use options::RuntimeOptions;
+pub use platform::{Attestor, FORMAT_SNP, FORMAT_VIRTUAL, PlatformError, VirtualAttestor};
 pub use receipts::{json_receipt, receipt_cose, receipt_json};
 pub use request::{Caller, CertCaller, InvalidRequest, JwtCaller, Request, Response};
 pub use router::TemplateError;

@@ -1,0 +1,86 @@
+//! The platform under a node: who makes evidence of it, and what seals with its keys.
+//!
+//! [`Attestor`] is the one interface; [`VirtualAttestor`] stands in where there is no hardware, and
+//! nothing that it makes can be mistaken for evidence: it has a type of its own.
+
+mod insecure_virtual;
+
+use core::fmt;
+
+use affiant_attest::{AttestError, Attestation};
+
+pub use insecure_virtual::VirtualAttestor;
+#[allow(unused_imports, reason = "the node's own evidence")]
+pub(crate) use insecure_virtual::{VIRTUAL_MEASUREMENT, virtual_host_data};
+
+/// CCF's name of evidence of an AMD SEV-SNP guest.
+pub const FORMAT_SNP: &str = "AMD_SEV_SNP_v1";
+/// CCF's name of what a machine without such hardware shows.
+pub const FORMAT_VIRTUAL: &str = "Insecure_Virtual";
+
+/// Makes evidence of the platform under this process.
+pub trait Attestor: Send + Sync {
+    /// CCF's name of the format: [`FORMAT_SNP`] or [`FORMAT_VIRTUAL`].
+    fn format(&self) -> &'static str;
+
+    /// Who makes it, for the log and `/node/state`.
+    fn provider(&self) -> &'static str;
+
+    /// Evidence bound to these bytes: the first half of its report_data is their SHA-256, the rest
+    /// zero; at most [`affiant_attest::limits::BOUND_BYTES_MAX`] of them. Blocks: for milliseconds
+    /// where a device answers, for seconds where servers are asked.
+    ///
+    /// # Errors
+    /// Why there is none.
+    fn attest(&self, bound: &[u8]) -> Result<Attestation, PlatformError>;
+}
+
+/// Why the platform gave no evidence, or no key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PlatformError {
+    /// It was asked too often; nothing is wrong.
+    Busy {
+        /// When to ask again, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// It is not there, or does not answer as it should.
+    Unavailable {
+        /// What was asked: a path, or a URL without its query.
+        place: String,
+        /// What it said, and what to do.
+        reason: String,
+    },
+    /// It answered, and the answer cannot be read; or what was asked cannot be.
+    Unreadable(AttestError),
+}
+
+impl PlatformError {
+    pub(crate) fn unavailable(place: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Unavailable { place: place.into(), reason: reason.into() }
+    }
+}
+
+impl fmt::Display for PlatformError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy { retry_after_ms } => write!(
+                out,
+                "too much evidence has been asked for; ask again in {retry_after_ms} ms"
+            ),
+            Self::Unavailable { place, reason } => write!(out, "{place}: {reason}"),
+            Self::Unreadable(error) => error.fmt(out),
+        }
+    }
+}
+
+impl core::error::Error for PlatformError {}
+
+impl From<AttestError> for PlatformError {
+    fn from(error: AttestError) -> Self {
+        match error {
+            AttestError::Platform { what, why } => Self::unavailable(what, why),
+            error => Self::Unreadable(error),
+        }
+    }
+}
