@@ -26,6 +26,8 @@ mod policy;
 mod statement;
 mod verdict;
 
+#[cfg(feature = "guest")]
+pub mod guest;
 pub mod limits;
 
 pub use error::AttestError;

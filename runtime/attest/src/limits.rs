@@ -36,3 +36,14 @@ pub const HCL_REPORT_BYTES_MAX: usize = 64 * 1024;
 pub const TOKEN_BYTES_MAX: usize = 128 * 1024;
 /// Entries of one list in a [`crate::Policy`], at most.
 pub const POLICY_ENTRIES_MAX: usize = 4096;
+/// Bytes of a value that the kernel shows as text, at most.
+pub const TSM_TEXT_BYTES_MAX: usize = 256;
+/// Attempts at one request to the firmware.
+pub const FIRMWARE_ATTEMPTS_MAX: u32 = 8;
+/// Wait after the first attempt, in milliseconds; it doubles from one to the next.
+pub const FIRMWARE_WAIT_MS_FIRST: u64 = 50;
+/// Wait between two attempts, in milliseconds, at most: hosts that throttle let one request through
+/// every two seconds.
+pub const FIRMWARE_WAIT_MS_MAX: u64 = 2_000;
+/// Bytes of one file of a security context, at most.
+pub const SECURITY_CONTEXT_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
