@@ -29,6 +29,7 @@ mod verdict;
 #[cfg(feature = "guest")]
 pub mod guest;
 pub mod limits;
+pub mod text;
 
 pub use error::AttestError;
 pub use evidence::{Attestation, Evidence, VirtualEvidence};
