@@ -79,7 +79,10 @@ pub use node::{
     ReceiptOutcome, SealingKey, ServiceSettings, StartMode, Storage, TlsIdentity, VolatileKey,
 };
 pub use options::RuntimeOptions;
-pub use platform::{Attestor, FORMAT_SNP, FORMAT_VIRTUAL, PlatformError, VirtualAttestor};
+pub use platform::{
+    Attestor, ContextVariables, EndorsementServer, FORMAT_SNP, FORMAT_VIRTUAL, PlatformError,
+    PlatformSettings, Provider, ServerKind, VirtualAttestor,
+};
 pub use receipts::{json_receipt, receipt_cose, receipt_json};
 pub use request::{Caller, CertCaller, InvalidRequest, JwtCaller, Request, Response};
 pub use router::TemplateError;

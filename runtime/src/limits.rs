@@ -118,6 +118,17 @@ const _: () = assert!(COMMIT_WAIT_MS_DEFAULT <= COMMIT_WAIT_MS_MAX);
 /// Bytes of a URL that this process asks for.
 pub const CLIENT_URL_BYTES_MAX: usize = 8 << 10;
 
+/// Bytes of a configured text, with the environment variables that it names put in.
+pub const TEXT_BYTES_MAX: usize = 64 << 10;
+/// Servers for the chain of a chip's key.
+pub const ENDORSEMENT_SERVERS_MAX: usize = 16;
+/// Default number of attempts at one such server.
+pub const ENDORSEMENT_ATTEMPTS_DEFAULT: u32 = 3;
+/// Most attempts at one such server.
+pub const ENDORSEMENT_ATTEMPTS_MAX: u32 = 100;
+/// Bytes of one answer of such a server.
+pub const ENDORSEMENT_BYTES_MAX: usize = 256 << 10;
+
 /// Bytes of a bearer token.
 pub const JWT_BYTES_MAX: usize = 64 << 10;
 /// Bytes of the id of a key that tokens are signed with.

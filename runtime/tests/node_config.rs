@@ -4,7 +4,10 @@
 use std::collections::BTreeMap;
 
 use affiant::crypto::MemberIdentity;
-use affiant::{AppProtocol, CommandKind, Configuration, Endorsement, RuntimeError, StartMode};
+use affiant::{
+    AppProtocol, CommandKind, Configuration, Endorsement, EndorsementServer, Provider,
+    RuntimeError, ServerKind, StartMode,
+};
 use serde_json::{Value as Json, json};
 
 fn sample() -> Json {
@@ -42,7 +45,18 @@ fn sample() -> Json {
             "join": {"target_rpc_address": "dummy", "anything": true},
             "recover": {}
         },
-        "attestation": {"snp_endorsements_servers": [{"type": "Azure"}], "whatever": {}},
+        "attestation": {
+            "snp_endorsements_servers": [
+                {"type": "Azure"},
+                {"type": "THIM", "url": "$Fabric_NodeIPOrFQDN:2377", "max_retries_count": 7},
+                {"type": "AMD", "url": "kds.example:443", "max_client_response_size": "10KB"},
+                {"max_client_response_size": "100MB", "max_retries_count": 0}
+            ],
+            "snp_security_policy_file": "$UVM_SECURITY_CONTEXT_DIR/security-policy-base64",
+            "snp_uvm_endorsements_file": "$UVM_SECURITY_CONTEXT_DIR/reference-info-base64",
+            "snp_endorsements_file": null,
+            "environment": {"security_policy": "OUR_POLICY"}
+        },
         "ledger": {"directory": "somewhere/main.ledger", "chunk_size": "20KB"},
         "ledger_signatures": {"tx_count": 100, "delay": "50ms"},
         "snapshots": {"directory": "snapshots", "tx_count": 10},
@@ -57,6 +71,7 @@ fn sample() -> Json {
         "jwt": {"key_refresh_interval": "5min"},
         "historical_cache_soft_limit": "64MB",
         "affiant": {"open_service": true, "python": "venv/bin/python3", "python_workers": 2,
+            "attestation": {"provider": "sidecar", "sidecar_url": "http://localhost:9000", "vmpl": 2},
             "sealing": {"kind": "insecure-file", "key_file": "k"}}
     })
 }
@@ -105,6 +120,51 @@ fn a_whole_configuration_is_understood() {
     assert_eq!((config.python.as_deref(), config.python_workers), (Some("venv/bin/python3"), 2));
     assert_eq!(config.packages_directory, "somewhere/main.ledger.packages");
     assert_eq!(settings.service.subject_name, "CN=CCF Test Service");
+}
+
+#[test]
+fn what_is_said_about_attestation_is_understood() {
+    let platform = Configuration::parse(&sample().to_string()).unwrap().platform;
+    assert_eq!((platform.provider, platform.vmpl), (Provider::Sidecar, Some(2)));
+    assert_eq!(platform.sidecar_url.as_deref(), Some("http://localhost:9000"));
+    let policy_file = "$UVM_SECURITY_CONTEXT_DIR/security-policy-base64";
+    assert_eq!(platform.security_policy_file.as_deref(), Some(policy_file));
+    assert_eq!(platform.endorsements_file, None);
+    assert_eq!(platform.environment.security_policy, "OUR_POLICY");
+    assert_eq!(platform.environment.uvm_endorsements, "UVM_REFERENCE_INFO");
+    let servers = platform.endorsement_servers;
+    assert_eq!(servers[0], EndorsementServer::usual(ServerKind::Azure));
+    assert_eq!(servers[1].url.as_deref(), Some("$Fabric_NodeIPOrFQDN:2377"));
+    assert_eq!((servers[1].kind, servers[1].attempts_max), (ServerKind::Thim, 7));
+    assert_eq!((servers[2].kind, servers[2].answer_bytes_max), (ServerKind::Amd, 10 << 10));
+    // A bound that is larger than ours is ours, and one attempt is the least.
+    assert_eq!((servers[3].answer_bytes_max, servers[3].attempts_max), (256 << 10, 1));
+
+    let servers =
+        |list: Json| move |json: &mut Json| json["attestation"]["snp_endorsements_servers"] = list;
+    let server = "attestation.snp_endorsements_servers[0]";
+    for (place, list) in [
+        (format!("{server}.type"), json!([{"type": "azure"}])),
+        (format!("{server}.max_retries_count"), json!([{"max_retries_count": 101}])),
+        (format!("{server}.max_client_response_size"), json!([{"max_client_response_size": 5}])),
+        (format!("{server}.uri"), json!([{"uri": "x"}])),
+        ("attestation.snp_endorsements_servers".to_owned(), json!({})),
+        ("attestation.snp_endorsements_servers".to_owned(), json!(vec![json!({}); 17])),
+    ] {
+        assert_eq!(refusal(servers(list)).0, place);
+    }
+    let (place, reason) = refusal(|json| json["attestation"]["snp_security_policy"] = json!("x"));
+    assert_eq!(place, "attestation.snp_security_policy");
+    assert!(reason.contains("snp_security_policy_file"), "{reason}");
+    let (place, _) = refusal(|json| json["attestation"]["environment"]["x"] = json!("x"));
+    assert_eq!(place, "attestation.environment.x");
+    let (place, _) = refusal(|json| json["affiant"]["attestation"]["vmpl"] = json!(4));
+    assert_eq!(place, "affiant.attestation.vmpl");
+    let (place, reason) = refusal(|json| {
+        json["affiant"]["attestation"] = json!({"provider": "sidecar"});
+    });
+    assert_eq!(place, "affiant.attestation.sidecar_url");
+    assert!(reason.contains("http://localhost:8080"), "{reason}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //!
 //! One block is ours: `affiant`, with what CCF has no word for.
 
+mod attestation;
 mod files;
 mod node;
 mod section;
@@ -15,6 +16,7 @@ use serde_json::Value as Json;
 use crate::error::{RuntimeError, RuntimeResult};
 use crate::limits;
 use crate::log::{Format, Level};
+use crate::platform::PlatformSettings;
 use section::Section;
 
 pub use files::{OutputFiles, write_file_atomically};
@@ -130,6 +132,8 @@ pub struct Configuration {
     pub python_workers: usize,
     /// Where the packages of Python applications lie.
     pub packages_directory: String,
+    /// Who is asked for evidence of the platform, and how.
+    pub platform: PlatformSettings,
     node: node::NodeConfiguration,
 }
 
@@ -188,6 +192,7 @@ impl Configuration {
             return Err(affiant.wrong("python_workers", reason));
         }
         let packages_directory = affiant.optional_text("packages_directory")?;
+        let platform = attestation::read(&mut root, &mut affiant)?;
         let node = node::NodeConfiguration::read(
             &mut root,
             &mut command,
@@ -213,6 +218,7 @@ impl Configuration {
             python,
             python_workers,
             packages_directory: packages_directory.unwrap_or_else(|| node.packages_directory()),
+            platform,
             node,
         })
     }
@@ -258,7 +264,6 @@ impl Configuration {
 
 /// Keys that CCF has and that mean nothing here yet; their values are checked all the same.
 fn read_ignored(root: &mut Section<'_>) -> RuntimeResult<()> {
-    root.any("attestation");
     root.any("enclave");
     root.optional_text("node_client_interface")?;
     for key in ["tick_interval", "slow_io_logging_threshold", "client_connection_timeout"] {

@@ -4,6 +4,7 @@
 //! nothing that it makes can be mistaken for evidence: it has a type of its own.
 
 mod insecure_virtual;
+mod settings;
 
 use core::fmt;
 
@@ -12,6 +13,7 @@ use affiant_attest::{AttestError, Attestation};
 pub use insecure_virtual::VirtualAttestor;
 #[allow(unused_imports, reason = "the node's own evidence")]
 pub(crate) use insecure_virtual::{VIRTUAL_MEASUREMENT, virtual_host_data};
+pub use settings::{ContextVariables, EndorsementServer, PlatformSettings, Provider, ServerKind};
 
 /// CCF's name of evidence of an AMD SEV-SNP guest.
 pub const FORMAT_SNP: &str = "AMD_SEV_SNP_v1";
