@@ -1,6 +1,7 @@
 //! The functions behind `ccf.rpc`, `ccf.consensus`, `ccf.historical` and the attestation functions:
 //! Python's `ccf` groups and documents them.
 
+use affiant::limits::STATEMENT_BOUND_BYTES_MAX;
 use affiant_proof::TxId;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -9,7 +10,6 @@ use pyo3::types::{PyDict, PyList};
 use crate::crypto::args;
 use crate::json;
 use crate::kv::Kv;
-use crate::limits::REPORT_DATA_BYTES_MAX;
 use crate::request::Request;
 use crate::session::current;
 use crate::surface::{Evidence, Past};
@@ -198,23 +198,26 @@ fn drop_cached_states(py: Python<'_>, handle: &Bound<'_, PyAny>) -> PyResult<boo
     current(py)?.get().with(py, |surface| surface.drop_cached_states(handle))
 }
 
-/// Fresh evidence of the platform under this node, as a dict; `report_data`, at most 64 bytes, is bound
-/// into it.
+/// Fresh evidence of the platform under this node, as a dict of texts: `format`, `raw`, `endorsements` and
+/// the like in base64, with CCF's names. `bound`, bytes or a str's UTF-8, at most 64 KiB, is bound into it
+/// together with the node's and the service's public keys: `bound` of the dict is a JSON text of all three.
+/// For two seconds equal bytes have the same evidence.
 ///
-/// Raises `ccf.Error` where the node's host has no evidence to give.
+/// Where there is no hardware for it, `format` is `Insecure_Virtual`, and it proves nothing. Raises
+/// `ccf.Error` where evidence is asked for too often, and where the platform has none to give.
 #[pyfunction]
-#[pyo3(signature = (report_data=None))]
+#[pyo3(signature = (bound=None))]
 fn get_attestation<'py>(
     py: Python<'py>,
-    report_data: Option<Bound<'py, PyAny>>,
+    bound: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let data = match &report_data {
-        Some(data) => args::bytes(data, "report_data")?.to_vec(),
+    let data = match &bound {
         None => Vec::new(),
+        Some(bound) => args::text_or_bytes(bound, "bound")?.to_vec(),
     };
-    if data.len() > REPORT_DATA_BYTES_MAX {
+    if data.len() > STATEMENT_BOUND_BYTES_MAX {
         return Err(PyValueError::new_err(format!(
-            "report data has at most {REPORT_DATA_BYTES_MAX} bytes"
+            "bound has more than {STATEMENT_BOUND_BYTES_MAX} bytes"
         )));
     }
     let evidence = current(py)?.get().with(py, |surface| surface.attestation(&data))?;

@@ -20,8 +20,6 @@ pub(crate) const WATCHDOG_TICK_MS: u64 = 20;
 pub(crate) const INTERRUPT_AGAIN_MS: u64 = 100;
 /// How long a handler may run in a process that ends, in milliseconds.
 pub(crate) const ENDING_MS_MAX: u64 = 1_000;
-/// What evidence can be bound to, in bytes.
-pub(crate) const REPORT_DATA_BYTES_MAX: usize = 64;
 /// How long after its limit a handler that cannot be interrupted holds its client, in milliseconds.
 pub(crate) const GIVE_UP_GRACE_MS: u64 = 1_000;
 /// Memory of Python objects beyond what the loaded app takes, where governance sets no bound, in bytes.

@@ -12,6 +12,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
+use affiant_attest::AttestError;
 use affiant_kv::{KvError, Store, Tx};
 use serde_json::Value as Json;
 
@@ -20,6 +21,7 @@ use crate::endpoint::Endpoint;
 use crate::historical::{
     HistoricalCache, HistoricalError, HistoricalNamespace, HistoricalState, HistoricalStates,
 };
+use crate::platform::PlatformError;
 use crate::request::{Request, Response};
 
 /// Which threads run a front end's handlers.
@@ -133,6 +135,22 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Fresh evidence of the platform under the node, bound to `bound` and to the node's and the
+    /// service's keys (a [`affiant_attest::Statement`] of an app): an object with CCF's fields
+    /// `format`, `raw`, `endorsements`, `uvm_endorsements`, `endorsed_tcb`, and `policy_text` and
+    /// `bound`, all in base64. May take as long as firmware takes. At most 64 KiB; for a moment the
+    /// same bytes have the same evidence.
+    ///
+    /// # Errors
+    /// There is no node behind this call, evidence is asked for too often, or what the platform says.
+    pub fn attestation(&self, bound: &[u8]) -> Result<Arc<Json>, PlatformError> {
+        let Some(attestor) = &self.attestation.attestor else {
+            let reason = "there is no node behind this call";
+            return Err(PlatformError::unavailable("evidence of the platform", reason));
+        };
+        attestor.for_app(bound)
+    }
+
     /// Past transactions from `first` to `last`, both included, by a handle that the application
     /// chooses; see [`HistoricalCache::state_range`].
     ///
@@ -204,6 +222,22 @@ impl From<KvError> for AppError {
     fn from(error: KvError) -> Self {
         match error {
             KvError::TooLarge { .. } => {
+                Self::new(400, crate::odata::INVALID_INPUT, error.to_string())
+            }
+            other => Self::internal(other.to_string()),
+        }
+    }
+}
+
+/// Too often is for the client to try again, with 503, and too much is its fault; the rest is the
+/// node's own trouble.
+impl From<PlatformError> for AppError {
+    fn from(error: PlatformError) -> Self {
+        match error {
+            PlatformError::Busy { .. } => {
+                Self::new(503, crate::odata::TOO_MANY_REQUESTS, error.to_string())
+            }
+            PlatformError::Unreadable(AttestError::TooLarge { .. }) => {
                 Self::new(400, crate::odata::INVALID_INPUT, error.to_string())
             }
             other => Self::internal(other.to_string()),

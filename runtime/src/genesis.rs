@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use affiant_attest::Attestation;
 use affiant_kv::{KeyError, Tx};
 use affiant_proof::TxId;
 use affiant_proof::cose::{
@@ -19,6 +20,7 @@ use crate::crypto::{
     LedgerSecret, SharedSecret, SigningKey, certificate_id, rsa_encrypt, wrap_ledger_secret,
 };
 use crate::error::{RuntimeError, RuntimeResult};
+use crate::node::join_policy;
 use crate::tables::{
     self, MemberAck, MemberInfo, NodeRow, ServiceConfig, ServiceInfo, ServiceStatus,
 };
@@ -58,8 +60,8 @@ pub(crate) struct Genesis<'a> {
     pub(crate) node_id: &'a str,
     pub(crate) node: &'a NodeRow,
     pub(crate) node_certificate_pem: &'a str,
-    /// Measurement and host data that other nodes must show, on the virtual platform.
-    pub(crate) virtual_join_policy: (&'a str, &'a str),
+    /// What other nodes must be like.
+    pub(crate) evidence: &'a Attestation,
 }
 
 /// Writes the first transaction.
@@ -79,10 +81,7 @@ pub(crate) fn create_service(tx: &mut Tx, genesis: &Genesis<'_>) -> RuntimeResul
         add_member(tx, member)?;
     }
     put_node(tx, genesis.node_id, genesis.node, genesis.node_certificate_pem)?;
-    let (measurement, host_data) = genesis.virtual_join_policy;
-    tables::put_json(tx, &tables::VIRTUAL_MEASUREMENTS, measurement.as_bytes(), &"AllowedToJoin")?;
-    tx.put(&tables::VIRTUAL_HOST_DATA, host_data.as_bytes(), &SINGLETON_KEY)?;
-    Ok(())
+    join_policy::admit_others_like(tx, genesis.evidence)
 }
 
 /// Writes a node's row and its endorsed certificate.

@@ -42,9 +42,10 @@ mod tls;
 mod workers;
 
 pub use access::{ExecutionContext, TableAccess, TableRefusal};
+pub use affiant_attest as attest;
 pub use affiant_kv::{KvError, MapName, Tx};
 pub use attestation::{
-    Attestation, AttestationProvider, AttestationVerifier, SnpEvidence, SnpFlags, SnpPlatformInfo,
+    Attestation, AttestationVerifier, NodeAttestor, SnpEvidence, SnpFlags, SnpPlatformInfo,
     SnpPolicy, SnpReport, UvmEndorsements, VerifiedSnp,
 };
 pub use auth::{

@@ -221,3 +221,22 @@ pub const CERTIFICATE_BUNDLE_COUNT_MAX: usize = 128;
 pub const CERTIFICATE_PATH_COUNT_MAX: usize = 10;
 /// Signatures verified while a path is looked for.
 pub const CERTIFICATE_SIGNATURES_COUNT_MAX: usize = 64;
+
+pub use affiant_attest::limits::STATEMENT_BOUND_BYTES_MAX;
+
+/// How long the same bytes have the same evidence, in milliseconds.
+pub const EVIDENCE_KEPT_MS: u64 = 2_000;
+/// Pieces of evidence that are kept for that.
+pub const EVIDENCE_KEPT_COUNT_MAX: usize = 64;
+/// Bytes of all of them.
+pub const EVIDENCE_KEPT_BYTES_MAX: usize = 4 << 20;
+/// Time between two pieces of fresh evidence for apps, once the burst is used up, in milliseconds.
+pub const EVIDENCE_APPS_INTERVAL_MS: u64 = 10;
+/// Pieces of fresh evidence that apps may have at once.
+pub const EVIDENCE_APPS_BURST: u32 = 200;
+/// The same time for strangers who ask the node, in milliseconds.
+pub const EVIDENCE_NODE_INTERVAL_MS: u64 = 200;
+/// Pieces of fresh evidence that they may have at once.
+pub const EVIDENCE_NODE_BURST: u32 = 20;
+/// Bytes of a nonce that strangers bring.
+pub const EVIDENCE_NONCE_BYTES_MAX: usize = 64;

@@ -1,4 +1,5 @@
-//! Error bodies: `{"error": {"code", "message", "details"?}}` with CCF's codes (reference B.6).
+//! Error bodies: `{"error": {"code", "message", "details"?}}` with CCF's codes (reference B.6), and the
+//! last one, which CCF does not have.
 
 use serde_json::{Value as Json, json};
 
@@ -65,6 +66,7 @@ codes! {
     NODE_ALREADY_EXISTS = "NodeAlreadyExists";
     STARTUP_SEQNO_IS_OLD = "StartupSeqnoIsOld";
     CSR_PUBLIC_KEY_INVALID = "CSRPublicKeyInvalid";
+    TOO_MANY_REQUESTS = "TooManyRequests";
 }
 
 /// An error response without details.

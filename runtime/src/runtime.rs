@@ -27,7 +27,7 @@ use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
 use crate::application::Application;
-use crate::attestation::{Attestation, AttestationProvider, AttestationVerifier};
+use crate::attestation::{Attestation, AttestationVerifier};
 use crate::auth::{AuthPolicy, Peer, PolicyTable};
 use crate::config::Endorsement;
 use crate::dispatch::{Host, Session};
@@ -122,13 +122,6 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Lets handlers and constitutions have evidence of the platform under this node.
-    #[must_use]
-    pub fn attestation_provider(mut self, provider: Arc<dyn AttestationProvider>) -> Self {
-        self.attestation.provider = Some(provider);
-        self
-    }
-
     /// Lets handlers and constitutions check evidence of other platforms.
     #[must_use]
     pub fn attestation_verifier(mut self, verifier: Arc<dyn AttestationVerifier>) -> Self {
@@ -194,7 +187,8 @@ impl RuntimeBuilder {
         let executors = Executors::start(&plan).map_err(|error| RuntimeError::Host {
             reason: format!("executor threads could not be started: {error}"),
         })?;
-        let attestation = self.attestation;
+        let mut attestation = self.attestation;
+        attestation.attestor = Some(node.attestor().clone());
         let governance = self
             .constitution
             .map(|constitution| Governance::new(node.clone(), constitution, attestation.clone()));

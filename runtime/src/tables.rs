@@ -55,6 +55,14 @@ tables! {
     VIRTUAL_MEASUREMENTS = "public:ccf.gov.nodes.virtual.measurements";
     /// Set of host data, on the virtual platform.
     VIRTUAL_HOST_DATA = "public:ccf.gov.nodes.virtual.host_data";
+    /// Measurement, hex, to `"AllowedToJoin"`, on AMD SEV-SNP.
+    SNP_MEASUREMENTS = "public:ccf.gov.nodes.snp.measurements";
+    /// Host data, hex, to the text of the container policy or an empty one, on AMD SEV-SNP.
+    SNP_HOST_DATA = "public:ccf.gov.nodes.snp.host_data";
+    /// Who may vouch for a measurement: a `did:x509` to `{feed: {"svn": ...}}`.
+    SNP_UVM_ENDORSEMENTS = "public:ccf.gov.nodes.snp.uvm_endorsements";
+    /// CPUID, hex, to the lowest TCB version by component.
+    SNP_TCB_VERSIONS = "public:ccf.gov.nodes.snp.tcb_versions";
     /// Module path with a leading slash to source text.
     MODULES = "public:ccf.gov.modules";
     /// Engine-specific; always empty here.
@@ -197,9 +205,12 @@ pub struct QuoteInfo {
     pub quote: String,
     /// Its certificates, base64.
     pub endorsements: String,
-    /// Base64.
+    /// Who vouches for the measurement, base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uvm_endorsements: Option<String>,
+    /// The TCB version that the certificates are for, hex.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endorsed_tcb: Option<String>,
 }
 
 /// A node. The fields `rpchost` to `pubport` are CCF 1's, kept by CCF for its readers.

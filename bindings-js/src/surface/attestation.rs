@@ -1,6 +1,7 @@
 //! Evidence of platforms: `snp_attestation` (reference A.10), `ccf.getAttestation`, and
 //! `ccf.tcbHexToPolicy` (A.3).
 
+use affiant::limits::STATEMENT_BOUND_BYTES_MAX;
 use affiant::{SnpEvidence, SnpReport, VerifiedSnp};
 
 use crate::engine::{Args, Arity, ErrorKind, Native, Scope, Script, Value};
@@ -15,15 +16,13 @@ pub(super) static CCF: &[Native] = &[
     Native { name: c"tcbHexToPolicy", arity: Arity::Exactly(2), run: tcb_to_policy },
 ];
 
-/// What evidence can be bound to, in bytes.
-const REPORT_DATA_BYTES_MAX: usize = 64;
-
 fn buffer<'js>(scope: Scope<'js>, value: &Value<'js>, what: &str) -> Script<Vec<u8>> {
     let bytes = scope.with_buffer(value, <[u8]>::to_vec);
     bytes.ok_or_else(|| scope.throw_type(&format!("{what} must be an ArrayBuffer")))
 }
 
-/// `getAttestation([reportData])`: fresh evidence of the platform under this node.
+/// `getAttestation([bound])`: fresh evidence of the platform under this node, bound to an ArrayBuffer,
+/// or a string's UTF-8.
 fn get_attestation<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
     scope.host().touch();
     if args.len() > 1 {
@@ -31,21 +30,26 @@ fn get_attestation<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>
         let message = format!("Passed {count} arguments, but expected between 0 and 1");
         return Err(scope.throw_type(&message));
     }
-    let data = args.get(0);
-    let data =
-        if data.is_undefined() { Vec::new() } else { buffer(scope, &data, "The report data")? };
-    if data.len() > REPORT_DATA_BYTES_MAX {
-        return Err(scope.throw(ErrorKind::Range, "The report data has more than 64 bytes"));
-    }
-    let provider = scope.host().attestation.borrow().provider.clone();
-    let Some(provider) = provider else {
-        return Err(scope.throw(
-            ErrorKind::Plain,
-            "ccf.getAttestation: this node has no evidence of its platform to give; its host sets \
-             no attestation provider",
-        ));
+    let bound = args.get(0);
+    let bound = if bound.is_undefined() {
+        Vec::new()
+    } else if bound.is_string() {
+        scope.text(&bound)?.into_bytes()
+    } else {
+        let bytes = scope.with_buffer(&bound, <[u8]>::to_vec);
+        let refused = "bound must be an ArrayBuffer or a string";
+        bytes.ok_or_else(|| scope.throw_type(refused))?
     };
-    match provider.evidence(&data) {
+    if bound.len() > STATEMENT_BOUND_BYTES_MAX {
+        let message = format!("bound has more than {STATEMENT_BOUND_BYTES_MAX} bytes");
+        return Err(scope.throw(ErrorKind::Range, &message));
+    }
+    let attestor = scope.host().attestation.borrow().attestor.clone();
+    let Some(attestor) = attestor else {
+        let message = "ccf.getAttestation: there is no node behind this script";
+        return Err(scope.throw(ErrorKind::Plain, message));
+    };
+    match attestor.for_app(&bound) {
         Ok(evidence) => scope.parse_json(evidence.to_string().as_bytes()),
         Err(reason) => Err(scope.throw(ErrorKind::Plain, &format!("ccf.getAttestation: {reason}"))),
     }

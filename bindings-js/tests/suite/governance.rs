@@ -2,14 +2,19 @@
 
 use std::sync::{Arc, Mutex};
 
+use affiant::attest::{Affiant, Statement};
 use affiant::log::Level;
 use affiant::{
-    Attestation, AttestationProvider, AttestationVerifier, Constitution as _, GovEffects,
-    GovernanceCall, Mode, Resolution, RuntimeError, RuntimeOptions, RuntimeResult, ScriptFailure,
-    SnpEvidence, SnpReport, UvmEndorsements, Validation, VerifiedSnp, Vote,
+    Attestation, AttestationVerifier, Attestor, Constitution as _, GovEffects, GovernanceCall,
+    Mode, NodeAttestor, PlatformError, Resolution, RuntimeError, RuntimeOptions, RuntimeResult,
+    ScriptFailure, SnpEvidence, SnpReport, UvmEndorsements, Validation, VerifiedSnp,
+    VirtualAttestor, Vote,
 };
 use affiant_js::JsConstitution;
 use affiant_kv::{MapName, Store, Tx};
+use affiant_proof::Digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 
 use crate::support::*;
@@ -541,12 +546,21 @@ fn an_app_whose_module_does_not_compile_is_refused_where_it_is_deployed() {
 
 struct Platform;
 
-impl AttestationProvider for Platform {
-    fn evidence(&self, report_data: &[u8]) -> Result<Json, String> {
-        if report_data == b"bad" {
-            return Err("the firmware is busy".to_owned());
+impl Attestor for Platform {
+    fn format(&self) -> &'static str {
+        VirtualAttestor.format()
+    }
+
+    fn provider(&self) -> &'static str {
+        "one that is busy at times"
+    }
+
+    fn attest(&self, bound: &[u8]) -> Result<affiant::attest::Attestation, PlatformError> {
+        if Statement::parse(bound)?.bound == b"bad" {
+            let place = "/dev/sev-guest".to_owned();
+            return Err(PlatformError::Unavailable { place, reason: "it is on fire".to_owned() });
         }
-        Ok(json!({"evidence": report_data.len()}))
+        VirtualAttestor.attest(bound)
     }
 }
 
@@ -570,11 +584,27 @@ impl AttestationVerifier for Platform {
     }
 }
 
+/// What an app's evidence says it is bound to, if it is.
+fn bound(evidence: &Json) -> Vec<u8> {
+    let decode = |of: &Json, field: &str| STANDARD.decode(of[field].as_str().unwrap()).unwrap();
+    let bytes = decode(evidence, "bound");
+    let raw: Json = serde_json::from_slice(&decode(evidence, "raw")).unwrap();
+    assert_eq!(decode(&raw, "report_data"), Digest::of(&bytes).0);
+    assert_eq!(evidence["format"], "Insecure_Virtual");
+    let statement = Statement::parse(&bytes).unwrap();
+    assert_eq!(statement.affiant, Affiant::App);
+    assert_eq!(
+        (&*statement.node_public_key, &*statement.service_identity),
+        (&b"node"[..], &b"service"[..])
+    );
+    statement.bound
+}
+
 #[test]
 fn evidence_is_given_and_checked_where_the_host_can() {
     let verify = "snp_attestation.verifySnpAttestation";
     let missing = thrown("ccf.getAttestation()");
-    assert!(missing.contains("no attestation provider"), "{missing}");
+    assert!(missing.contains("no node behind this script"), "{missing}");
     let missing = thrown(&format!("{verify}(new ArrayBuffer(1), new ArrayBuffer(1))"));
     assert!(missing.contains("no attestation verifier"), "{missing}");
     for (arguments, wanted) in [
@@ -595,10 +625,12 @@ fn evidence_is_given_and_checked_where_the_host_can() {
           const all = verify(b('report'), b('chain'), b('did:x509'), 'db18000000000004');
           const a = all.attestation;
           return { body: {
-            given: [ccf.getAttestation(), ccf.getAttestation(b('data'))],
+            given: [ccf.getAttestation(), ccf.getAttestation(b('d\u{e4}ta')),
+                    ccf.getAttestation('d\u{e4}ta'), ccf.getAttestation(new ArrayBuffer(65536))],
             refused: [thrown(() => ccf.getAttestation(b('bad'))),
-                      thrown(() => ccf.getAttestation(new ArrayBuffer(65))),
-                      thrown(() => ccf.getAttestation('text')),
+                      thrown(() => ccf.getAttestation(new ArrayBuffer(65537))),
+                      thrown(() => ccf.getAttestation(7)),
+                      thrown(() => ccf.getAttestation(null)),
                       thrown(() => verify(b(''), b('chain')))],
             numbers: [a.version, a.vmpl, a.policy.debug === 1, a.plaform_info.smt_en, a.flags],
             texts: [s(a.measurement), a.reported_tcb, s(a.signature.r)],
@@ -608,14 +640,19 @@ fn evidence_is_given_and_checked_where_the_host_can() {
           } };
         }";
     let mut app = App::of(source, &["run"]);
+    let attestor = NodeAttestor::new(Arc::new(Platform), b"node", b"service");
     app.attestation =
-        Attestation { provider: Some(Arc::new(Platform)), verifier: Some(Arc::new(Platform)) };
-    let seen = app.call("run").json();
+        Attestation { attestor: Some(Arc::new(attestor)), verifier: Some(Arc::new(Platform)) };
+    let mut seen = app.call("run").json();
+    let bound: Vec<Vec<u8>> = seen["given"].take().as_array().unwrap().iter().map(bound).collect();
+    let text = "d\u{e4}ta".as_bytes();
+    assert_eq!(bound, [&[], text, text, &[0; 65536]]);
     let wanted = json!({
-        "given": [{"evidence": 0}, {"evidence": 4}],
-        "refused": ["Error: ccf.getAttestation: the firmware is busy",
-                    "RangeError: The report data has more than 64 bytes",
-                    "TypeError: The report data must be an ArrayBuffer",
+        "given": null,
+        "refused": ["Error: ccf.getAttestation: /dev/sev-guest: it is on fire",
+                    "RangeError: bound has more than 65536 bytes",
+                    "TypeError: bound must be an ArrayBuffer or a string",
+                    "TypeError: bound must be an ArrayBuffer or a string",
                     "RangeError: the report has no signature"],
         "numbers": [3, 1, true, 1, {"author_key_en": 0, "mask_chip_key": 0, "signing_key": 0}],
         "texts": ["report", "db18000000000004", "chain"],

@@ -55,7 +55,7 @@ pub(crate) fn bytes<'a>(value: &'a Bound<'_, PyAny>, name: &str) -> PyResult<Byt
 }
 
 /// The bytes of a text, or bytes.
-pub(super) fn text_or_bytes<'a>(value: &'a Bound<'_, PyAny>, name: &str) -> PyResult<Bytes<'a>> {
+pub(crate) fn text_or_bytes<'a>(value: &'a Bound<'_, PyAny>, name: &str) -> PyResult<Bytes<'a>> {
     match value.cast::<PyString>() {
         Ok(text) => Ok(Bytes::Lent(utf8(text, name)?.as_bytes())),
         Err(_) if value.is_instance_of::<KeyPair>() => {

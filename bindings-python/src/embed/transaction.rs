@@ -35,7 +35,10 @@ impl Transaction {
             tx: node.begin(),
             apply_writes: None,
             store: node.store().clone(),
-            attestation: Attestation::default(),
+            attestation: Attestation {
+                attestor: Some(node.attestor().clone()),
+                ..Attestation::default()
+            },
             historical: Some((node.historical().clone(), HistoricalNamespace::HOST)),
             state: None,
         };

@@ -13,8 +13,6 @@ use affiant_proof::{Digest, TxId};
 
 use super::{Evidence, Failure, Outcome, Pair, Past, Span, Surface, Value};
 
-const NO_PROVIDER: &str = "this node has no evidence of its platform to give; its host sets no \
-                           attestation provider";
 const NO_VERIFIER: &str =
     "this node cannot check SEV-SNP evidence; its host sets no attestation verifier";
 
@@ -146,11 +144,13 @@ impl Surface for Local {
         Ok(cache.drop_cached_states(*namespace, handle))
     }
 
-    fn attestation(&mut self, report_data: &[u8]) -> Outcome<String> {
-        let provider = self.attestation.provider.as_ref();
-        let provider = provider.ok_or_else(|| Failure::Other(NO_PROVIDER.to_owned()))?;
-        let evidence = provider.evidence(report_data).map_err(Failure::Other)?;
-        Ok(evidence.to_string())
+    fn attestation(&mut self, bound: &[u8]) -> Outcome<String> {
+        let missing = || Failure::Other("there is no node behind this code".to_owned());
+        let attestor = self.attestation.attestor.as_ref().ok_or_else(missing)?;
+        let evidence = attestor.for_app(bound);
+        evidence
+            .map(|evidence| evidence.to_string())
+            .map_err(|error| Failure::Other(error.to_string()))
     }
 
     fn verify_snp(&mut self, evidence: &Evidence) -> Outcome<VerifiedSnp> {

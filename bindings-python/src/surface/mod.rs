@@ -104,7 +104,7 @@ pub(crate) trait Surface: Send {
     fn drop_cached_states(&mut self, handle: u64) -> Outcome<bool>;
 
     /// Fresh evidence of the platform, as JSON.
-    fn attestation(&mut self, report_data: &[u8]) -> Outcome<String>;
+    fn attestation(&mut self, bound: &[u8]) -> Outcome<String>;
     fn verify_snp(&mut self, evidence: &Evidence) -> Outcome<VerifiedSnp>;
 }
 

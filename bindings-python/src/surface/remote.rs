@@ -301,8 +301,8 @@ impl Surface for Remote {
         self.ask(Question::DropStates(handle), flag)
     }
 
-    fn attestation(&mut self, report_data: &[u8]) -> Outcome<String> {
-        self.ask(Question::Attestation(Blob::from(report_data)), |answer| match answer {
+    fn attestation(&mut self, bound: &[u8]) -> Outcome<String> {
+        self.ask(Question::Attestation(Blob::from(bound)), |answer| match answer {
             Answer::Text(json) => Some(json.to_string()),
             _ => None,
         })

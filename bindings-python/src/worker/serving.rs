@@ -3,6 +3,7 @@
 
 use std::ops::Bound;
 
+use affiant::limits::STATEMENT_BOUND_BYTES_MAX;
 use affiant::{ExecutionContext, KvError, MapName};
 use affiant_proof::TxId;
 
@@ -10,7 +11,6 @@ use super::limits::{PAGE_BYTES_MAX, PAGE_COUNT_MAX};
 use super::link::frame;
 use super::protocol::{Answer, Past as PastParts, Question, ToWorker, Write};
 use super::{Blob, Text};
-use crate::limits::REPORT_DATA_BYTES_MAX;
 use crate::surface::{Evidence, Failure, Local, Outcome, Past, Span, Surface as _};
 
 /// What an honest worker never sends.
@@ -107,11 +107,11 @@ impl Serving {
             | Question::StateRange { .. }
             | Question::States(_)
             | Question::DropStates(_)) => self.past(past),
-            Question::Attestation(report_data) => {
-                if report_data.len() > REPORT_DATA_BYTES_MAX {
-                    return Err("too much report data".to_owned());
+            Question::Attestation(bound) => {
+                if bound.len() > STATEMENT_BOUND_BYTES_MAX {
+                    return Err("evidence that is bound to too much".to_owned());
                 }
-                let evidence = self.local.attestation(report_data);
+                let evidence = self.local.attestation(bound);
                 respond(evidence.map(|json| Answer::Text(Text::from(json))))
             }
             Question::VerifySnp { report, endorsements, uvm_endorsements, endorsed_tcb } => {

@@ -144,6 +144,18 @@ pub fn to_hex(bytes: &[u8]) -> String {
     text
 }
 
+/// The bytes that `text` is the hex of, in either case; `None` if it is not, or has an odd number of
+/// digits.
+#[must_use]
+pub fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() {
+        return None;
+    }
+    // Not `from_str_radix`, which accepts a plus sign.
+    pairs.iter().map(|[high, low]| Some(hex_value(*high)? << 4 | hex_value(*low)?)).collect()
+}
+
 /// The two lower-case hex digits of `byte`.
 pub(crate) const fn hex_digits(byte: u8) -> [u8; 2] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
@@ -178,17 +190,11 @@ impl FromStr for Digest {
     type Err = DigestParseError;
 
     fn from_str(text: &str) -> Result<Self, DigestParseError> {
-        let mut bytes = [0_u8; 32];
         if text.len() != 64 {
             return Err(DigestParseError);
         }
-        for (byte, pair) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            // Not `from_str_radix`, which accepts a plus sign.
-            let nibbles = (hex_value(pair[0]), hex_value(pair[1]));
-            let (Some(high), Some(low)) = nibbles else { return Err(DigestParseError) };
-            *byte = high << 4 | low;
-        }
-        Ok(Self(bytes))
+        let bytes = from_hex(text).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or(DigestParseError)
     }
 }
 
@@ -226,6 +232,11 @@ mod tests {
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
         );
         assert_eq!(digest.to_hex().parse::<Digest>(), Ok(digest));
+        assert_eq!(from_hex("00fFA0"), Some(vec![0, 255, 160]));
+        assert_eq!(from_hex(""), Some(Vec::new()));
+        for text in ["0", "0g", "+1", " 1", "0x", "é"] {
+            assert_eq!(from_hex(text), None, "{text}");
+        }
         assert!("ba78".parse::<Digest>().is_err());
         assert!("+a".repeat(32).parse::<Digest>().is_err());
     }

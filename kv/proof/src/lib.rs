@@ -24,7 +24,7 @@ pub mod tables;
 
 pub use audit::{AuditOptions, AuditReport, AuditVerdict, Auditor, LedgerSecret};
 pub use cert::{Certificate, verify_chain};
-pub use digest::{Digest, DigestParseError, to_hex};
+pub use digest::{Digest, DigestParseError, from_hex, to_hex};
 pub use error::ProofError;
 pub use key::PublicKey;
 pub use receipt::{

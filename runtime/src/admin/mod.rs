@@ -97,7 +97,8 @@ pub(crate) static BUILT_IN: &[BuiltIn] = &[
     get(NODE, "/self_signed_certificate", node::self_signed_certificate),
     get(NODE, "/quotes/self", node::quote),
     get(NODE, "/quotes", node::quotes),
-    get(NODE, "/attestations/self", node::quote),
+    // Firmware may take its time.
+    BuiltIn { blocking: true, ..get(NODE, "/attestations/self", node::attestation) },
     get(NODE, "/attestations", node::attestations),
     get(NODE, "/memory", node::memory),
     get(NODE, "/metrics", node::metrics),

@@ -2,14 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
-use affiant_proof::to_hex;
+use affiant_proof::{from_hex, to_hex};
 use serde_json::{Map, Value as Json, json};
 
 use super::common::ok;
 use super::{BuiltInCall, Outcome};
 use crate::frontend::AppError;
+use crate::limits::EVIDENCE_NONCE_BYTES_MAX;
 use crate::odata;
 use crate::options::RuntimeOptions;
+use crate::platform::PlatformError;
 use crate::request::Response;
 use crate::tables::{self, NodeRow, ServiceConfig, ServiceInfo};
 
@@ -61,8 +63,12 @@ fn quote_of(node_id: &str, row: &NodeRow) -> Json {
         "node_id": node_id,
         "raw": quote.quote,
     });
-    if let Some(endorsements) = &quote.uvm_endorsements {
-        shown["uvm_endorsements"] = endorsements.as_str().into();
+    for (name, value) in
+        [("uvm_endorsements", &quote.uvm_endorsements), ("endorsed_tcb", &quote.endorsed_tcb)]
+    {
+        if let Some(value) = value {
+            shown[name] = value.as_str().into();
+        }
     }
     shown
 }
@@ -78,6 +84,37 @@ pub(super) fn quote(call: &mut BuiltInCall<'_>) -> Outcome {
             "This node has no evidence of its platform yet.",
         )),
     }
+}
+
+/// As [`quote`]; beyond CCF, fresh evidence that is bound to the nonce of whoever asks.
+pub(super) fn attestation(call: &mut BuiltInCall<'_>) -> Outcome {
+    let Some(nonce) = call.request.query_parameter("nonce") else { return quote(call) };
+    let digits_max = 2 * EVIDENCE_NONCE_BYTES_MAX;
+    let nonce = from_hex(&nonce)
+        .filter(|nonce| (1..=EVIDENCE_NONCE_BYTES_MAX).contains(&nonce.len()))
+        .ok_or_else(|| {
+            let message = format!(
+                "Query parameter 'nonce' has {} characters; it must be 2 to {digits_max} hex \
+                 digits, an even number of them.",
+                nonce.chars().count()
+            );
+            AppError::new(400, odata::INVALID_QUERY_PARAMETER_VALUE, message)
+        })?;
+    let node = &call.host.node;
+    let evidence = match node.attestor().for_nonce(&nonce) {
+        Ok(evidence) => evidence,
+        Err(PlatformError::Busy { retry_after_ms }) => {
+            let message = "Evidence was asked for too often. Retry later.";
+            let seconds = retry_after_ms.div_ceil(1_000).max(1);
+            return Ok(odata::error(503, odata::TOO_MANY_REQUESTS, message)
+                .with_header("retry-after", seconds.to_string()));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let mut shown = Json::clone(&evidence);
+    shown["measurement"] = node.code_digest().into();
+    shown["node_id"] = node.node_id().into();
+    ok(&shown)
 }
 
 fn all_quotes(call: &mut BuiltInCall<'_>, field: &str) -> Outcome {

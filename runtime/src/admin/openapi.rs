@@ -169,6 +169,14 @@ fn built_in(entry: &Entry) -> Json {
             operation["parameters"] = json!([query("transaction_id", true, "TransactionId")]);
         }
         "/api" => operation["summary"] = "OpenAPI schema".into(),
+        "/attestations/self" => {
+            operation["summary"] = "Evidence of the platform under this node".into();
+            operation["description"] =
+                "Bound to the node's public key; with a nonce made now, and \
+                 bound to a statement of the node's and the service's keys and the nonce."
+                    .into();
+            operation["parameters"] = json!([query("nonce", false, "Nonce")]);
+        }
         _ => {}
     }
     operation
@@ -220,6 +228,11 @@ fn components() -> Json {
                     "transaction_id": {"$ref": "#/components/schemas/TransactionId"},
                 },
                 "required": ["transaction_id", "status"],
+            },
+            "Nonce": {
+                "description": "1 to 64 bytes in hex",
+                "pattern": "^([0-9a-fA-F]{2}){1,64}$",
+                "type": "string",
             },
             "TransactionId": {"pattern": "^[0-9]+\\.[0-9]+$", "type": "string"},
             "TransactionId_array": {

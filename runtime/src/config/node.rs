@@ -14,6 +14,7 @@ use crate::error::{RuntimeError, RuntimeResult};
 use crate::genesis::NewMember;
 use crate::limits::{CONFIG_FILE_BYTES_MAX, HISTORICAL_BYTES_MAX_DEFAULT, JWT_REFRESH_MS_DEFAULT};
 use crate::node::{InsecureFileKey, NodeSettings, ServiceSettings, StartMode, Storage};
+use crate::platform::VirtualAttestor;
 use crate::tables::{NodeToNodeInterface, ServiceConfig};
 
 /// `network.node_to_node_interface`.
@@ -205,6 +206,7 @@ impl NodeConfiguration {
             storage: Storage::Directory(root.into()),
             start,
             sealing: Arc::new(InsecureFileKey::new(key_file)),
+            attestor: Arc::new(VirtualAttestor),
             ledger_directory: ledger_name,
             ledger_directory_configured: self.ledger_directory.clone(),
             state_directory,

@@ -1,13 +1,15 @@
 //! What a node says of itself.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use serde_json::Value as Json;
 use zeroize::Zeroizing;
 
 use super::Node;
-use super::platform::virtual_quote;
+use super::platform::{code_digest, quote_info};
+use crate::attestation::NodeAttestor;
 use crate::error::RuntimeResult;
 use crate::tables::{self, NodeRow, QuoteInfo};
 
@@ -100,7 +102,7 @@ impl Node {
             service_certificate_pem: facts.service_certificate_pem.clone(),
             node_certificate_pem: facts.node_certificate_pem.clone(),
             self_signed_certificate_pem: facts.node_self_signed_pem.clone(),
-            quote: virtual_quote(self.identity.node_key.public_key_der()),
+            quote: quote_info(&self.evidence),
             rpc_interfaces: self.settings.rpc_interfaces.clone(),
             startup_seqno: self.startup_seqno,
             last_signed_seqno: self.core.shared.last_signed_seqno.load(Ordering::Acquire),
@@ -113,6 +115,18 @@ impl Node {
     #[must_use]
     pub fn node_id(&self) -> &str {
         self.identity.node_key.id()
+    }
+
+    /// The measurement as the node's row has it: hex; of a virtual node, of the text that stands for it.
+    #[must_use]
+    pub fn code_digest(&self) -> String {
+        code_digest(&self.evidence)
+    }
+
+    /// Makes evidence of this node.
+    #[must_use]
+    pub fn attestor(&self) -> &Arc<NodeAttestor> {
+        &self.attestor
     }
 
     /// What the node was started with.

@@ -5,7 +5,8 @@
 mod governing;
 mod identity;
 mod info;
-mod platform;
+pub(crate) mod join_policy;
+pub(crate) mod platform;
 mod sealed;
 mod settings;
 mod start;
@@ -15,6 +16,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use affiant_attest::Attestation;
 use affiant_kv::{
     CommitOutcome, Committer, LedgerReader, ReceiptParts, Snapshot, Store, Tx, TxStatus,
 };
@@ -22,6 +24,7 @@ use affiant_proof::TxId;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
+use crate::attestation::NodeAttestor;
 use crate::core::{CommitNotice, Core, Message, Reply};
 use crate::error::{RuntimeError, RuntimeResult};
 use crate::historical::HistoricalCache;
@@ -60,6 +63,9 @@ pub struct Node {
     core: Core,
     reader: Mutex<LedgerReader>,
     historical: Arc<HistoricalCache>,
+    attestor: Arc<NodeAttestor>,
+    /// Bound to the node's key, made when it started.
+    evidence: Attestation,
     startup_seqno: u64,
     stop_notice: AtomicBool,
 }

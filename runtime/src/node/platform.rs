@@ -1,44 +1,54 @@
-//! Evidence of the platform a node runs on. Only the virtual platform so far, which proves nothing and
-//! says so in its name (reference: node launcher, "Platform").
+//! Evidence of the platform a node runs on, as it stands in the tables (reference: node launcher,
+//! "Platform").
 
-use std::sync::OnceLock;
-
-use affiant_proof::{Digest, to_hex};
+use affiant_attest::Attestation;
+use affiant_proof::to_hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
+use crate::platform::{FORMAT_SNP, FORMAT_VIRTUAL};
 use crate::tables::QuoteInfo;
 
-/// What a virtual node shows instead of a measurement.
-pub(crate) const VIRTUAL_MEASUREMENT: &str = "Insecure hard-coded virtual measurement v1";
-const VIRTUAL_FORMAT: &str = "Insecure_Virtual";
-
-/// Evidence of the virtual platform for the node with that public key.
-pub(crate) fn virtual_quote(public_key_der: &[u8]) -> QuoteInfo {
-    let evidence = json!({
-        "host_data": virtual_host_data(),
-        "measurement": VIRTUAL_MEASUREMENT,
-        "report_data": STANDARD.encode(Digest::of(public_key_der).0),
-    });
-    QuoteInfo {
-        format: VIRTUAL_FORMAT.to_owned(),
-        quote: STANDARD.encode(evidence.to_string()),
-        endorsements: String::new(),
-        uvm_endorsements: None,
+/// Evidence as the tables have it.
+pub(crate) fn quote_info(evidence: &Attestation) -> QuoteInfo {
+    match evidence {
+        Attestation::Snp(evidence) => QuoteInfo {
+            format: FORMAT_SNP.to_owned(),
+            quote: STANDARD.encode(&evidence.report),
+            endorsements: STANDARD.encode(&evidence.endorsements),
+            uvm_endorsements: evidence.uvm_endorsement.as_ref().map(|cose| STANDARD.encode(cose)),
+            endorsed_tcb: evidence.endorsed_tcb.clone(),
+        },
+        Attestation::Virtual(evidence) => {
+            let raw = json!({
+                "host_data": evidence.host_data,
+                "measurement": evidence.measurement,
+                "report_data": STANDARD.encode(&evidence.report_data),
+            });
+            QuoteInfo {
+                format: FORMAT_VIRTUAL.to_owned(),
+                quote: STANDARD.encode(raw.to_string()),
+                endorsements: String::new(),
+                uvm_endorsements: None,
+                endorsed_tcb: None,
+            }
+        }
     }
 }
 
-/// The measurement as `code_digest` has it.
-pub(crate) fn virtual_code_digest() -> String {
-    to_hex(VIRTUAL_MEASUREMENT.as_bytes())
+/// The text of the container policy, where the platform has it.
+pub(crate) fn policy_text(evidence: &Attestation) -> Option<&[u8]> {
+    match evidence {
+        Attestation::Snp(evidence) => evidence.policy_text.as_deref(),
+        Attestation::Virtual(_) => None,
+    }
 }
 
-/// Hex SHA-256 of the running executable; of nothing, where it cannot be read.
-pub(crate) fn virtual_host_data() -> &'static str {
-    static HOST_DATA: OnceLock<String> = OnceLock::new();
-    HOST_DATA.get_or_init(|| {
-        let executable = std::env::current_exe().and_then(std::fs::read).unwrap_or_default();
-        Digest::of(&executable).to_hex()
-    })
+/// The measurement as `code_digest` has it: hex; of a virtual node, of the text that stands for it.
+pub(crate) fn code_digest(evidence: &Attestation) -> String {
+    match evidence {
+        Attestation::Snp(evidence) => to_hex(evidence.report.get(0x90..0xc0).unwrap_or_default()),
+        Attestation::Virtual(evidence) => to_hex(evidence.measurement.as_bytes()),
+    }
 }

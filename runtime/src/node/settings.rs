@@ -13,6 +13,7 @@ use crate::crypto::Curve;
 use crate::genesis::NewMember;
 use crate::governance::DEFAULT_CONSTITUTION;
 use crate::limits::{HISTORICAL_BYTES_MAX_DEFAULT, JWT_REFRESH_MS_DEFAULT};
+use crate::platform::{Attestor, VirtualAttestor};
 use crate::tables::{NodeToNodeInterface, ServiceConfig};
 
 /// Opens one more handle on the same tree.
@@ -106,6 +107,8 @@ pub struct NodeSettings {
     pub start: StartMode,
     /// What seals the node's identity at rest.
     pub sealing: Arc<dyn SealingKey>,
+    /// What makes evidence of the platform.
+    pub attestor: Arc<dyn Attestor>,
     /// Directory of the ledger, below the storage's root.
     pub ledger_directory: String,
     /// The ledger directory as the operator wrote it, for messages.
@@ -174,6 +177,7 @@ impl NodeSettings {
             storage: Storage::Memory,
             start: StartMode::New,
             sealing: Arc::new(VolatileKey::default()),
+            attestor: Arc::new(VirtualAttestor),
             ledger_directory: "ledger".to_owned(),
             ledger_directory_configured: "ledger".to_owned(),
             state_directory: "state".to_owned(),

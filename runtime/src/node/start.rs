@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use affiant_attest::Attestation;
 use affiant_kv::{
     CommitOutcome, Committer, Disk, Effects, LedgerReader, Replica, ReplicaConfig, SealedQueue,
     Sealer, Store, Tx,
@@ -14,9 +15,10 @@ use affiant_proof::{Certificate, TxId};
 use parking_lot::Mutex;
 
 use super::identity::{NodeIdentity, split_address};
-use super::platform::{self, VIRTUAL_MEASUREMENT, virtual_quote};
+use super::platform;
 use super::settings::{NodeSettings, OpenDisk, StartMode};
 use super::{Node, sealed};
+use crate::attestation::NodeAttestor;
 use crate::clock::{Clock, unix_seconds};
 use crate::core::{CommitNotice, Core};
 use crate::crypto::{RuntimeSealer, certificate_id};
@@ -176,12 +178,23 @@ struct Parts {
     store: Arc<Store>,
     queue: Arc<SealedQueue>,
     sealer: Arc<dyn Sealer>,
+    attestor: Arc<NodeAttestor>,
+    evidence: Attestation,
 }
 
 impl Parts {
     fn prepare(settings: &NodeSettings, identity: &NodeIdentity) -> RuntimeResult<Self> {
         let store = Store::new();
         store.set_uncommitted_count_max(settings.uncommitted_count_max);
+        let attestor = Arc::new(NodeAttestor::new(
+            settings.attestor.clone(),
+            identity.node_key.public_key_der(),
+            identity.service_key.public_key_der(),
+        ));
+        let evidence = attestor.of_node_key().map_err(|error| RuntimeError::Host {
+            reason: format!("there is no evidence of the platform under this node: {error}"),
+        })?;
+        log_info!("node", "Evidence of the platform: {}", settings.attestor.provider());
         Ok(Self {
             config: ReplicaConfig {
                 ledger_dir: settings.ledger_directory.clone(),
@@ -195,6 +208,8 @@ impl Parts {
             store,
             queue: Arc::new(SealedQueue::default()),
             sealer: Arc::new(RuntimeSealer::new(&identity.secrets)?),
+            attestor,
+            evidence,
         })
     }
 
@@ -227,6 +242,8 @@ impl Parts {
             core,
             reader,
             historical: Arc::new(historical),
+            attestor: self.attestor,
+            evidence: self.evidence,
             startup_seqno,
             stop_notice: false.into(),
         })
@@ -291,7 +308,7 @@ impl Node {
                 node_id: self.node_id(),
                 node: &self.make_row()?,
                 node_certificate_pem: &self.identity.facts.node_certificate_pem,
-                virtual_join_policy: (VIRTUAL_MEASUREMENT, platform::virtual_host_data()),
+                evidence: &self.evidence,
             },
         )?;
         self.commit_own("the first transaction", tx)?;
@@ -367,8 +384,8 @@ impl Node {
             public_key: key.public_key_pem(),
             encryption_pub_key: self.identity.encryption_key.public_key_pem().to_owned(),
             certificate_signing_request: Some(self.identity.signing_request_pem()?),
-            code_digest: Some(platform::virtual_code_digest()),
-            quote_info: virtual_quote(key.public_key_der()),
+            code_digest: Some(platform::code_digest(&self.evidence)),
+            quote_info: platform::quote_info(&self.evidence),
             node_to_node_interface: node_to_node.clone(),
             rpc_interfaces: self.settings.rpc_interfaces.clone(),
             node_data: self.settings.node_data.clone(),

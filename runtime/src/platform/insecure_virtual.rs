@@ -9,7 +9,7 @@ use affiant_proof::Digest;
 use super::{Attestor, FORMAT_VIRTUAL, PlatformError};
 
 /// What a virtual node shows instead of a measurement.
-pub(crate) const VIRTUAL_MEASUREMENT: &str = "Insecure hard-coded virtual measurement v1";
+const VIRTUAL_MEASUREMENT: &str = "Insecure hard-coded virtual measurement v1";
 
 /// Stands in where no hardware vouches for the process.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,7 +48,7 @@ pub(super) fn check_bound(bound: &[u8]) -> Result<(), PlatformError> {
 }
 
 /// Hex SHA-256 of the running executable; of nothing, where it cannot be read.
-pub(crate) fn virtual_host_data() -> &'static str {
+fn virtual_host_data() -> &'static str {
     static HOST_DATA: OnceLock<String> = OnceLock::new();
     HOST_DATA.get_or_init(|| {
         let executable = std::env::current_exe().and_then(std::fs::read).unwrap_or_default();

@@ -11,8 +11,6 @@ use core::fmt;
 use affiant_attest::{AttestError, Attestation};
 
 pub use insecure_virtual::VirtualAttestor;
-#[allow(unused_imports, reason = "the node's own evidence")]
-pub(crate) use insecure_virtual::{VIRTUAL_MEASUREMENT, virtual_host_data};
 pub use settings::{ContextVariables, EndorsementServer, PlatformSettings, Provider, ServerKind};
 
 /// CCF's name of evidence of an AMD SEV-SNP guest.

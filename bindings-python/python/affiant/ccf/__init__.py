@@ -100,9 +100,9 @@ class CCFPythonRuntime:
         self.network = network
         self.consensus = consensus
 
-    def get_attestation(self, report_data: bytes | None = None) -> Any:
+    def get_attestation(self, bound: bytes | str | None = None) -> Any:
         """Fresh evidence of the platform under this node; see :func:`ccf.get_attestation`."""
-        return get_attestation(report_data)
+        return get_attestation(bound)
 
     def create_proposal(self, action: str, data: Any = None) -> Any:
         """Proposes a change to the service's members; see :func:`ccf.create_proposal`."""

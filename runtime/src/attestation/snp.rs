@@ -1,20 +1,6 @@
-//! What scripts may ask of the platform under the node: evidence of it, and the check of somebody
-//! else's (reference A.10). Both are the host's to provide, through [`crate::RuntimeBuilder`].
-
-use std::sync::Arc;
+//! The check of SEV-SNP evidence that a client brought (reference A.10).
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
-
-/// Makes evidence of the platform under this node.
-pub trait AttestationProvider: Send + Sync {
-    /// Fresh evidence that is bound to `report_data`, at most 64 bytes, in the form in which a
-    /// handler is to hand it on.
-    ///
-    /// # Errors
-    /// Why there is none, for the handler.
-    fn evidence(&self, report_data: &[u8]) -> Result<Json, String>;
-}
 
 /// Checks AMD SEV-SNP evidence that a client brought.
 pub trait AttestationVerifier: Send + Sync {
@@ -124,13 +110,4 @@ pub struct SnpFlags {
     pub author_key_en: u32,
     pub mask_chip_key: u32,
     pub signing_key: u32,
-}
-
-/// What the host provides of both; scripts are told what is missing.
-#[derive(Clone, Default)]
-pub struct Attestation {
-    /// For `ccf.getAttestation`.
-    pub provider: Option<Arc<dyn AttestationProvider>>,
-    /// For `snp_attestation.verifySnpAttestation`.
-    pub verifier: Option<Arc<dyn AttestationVerifier>>,
 }
