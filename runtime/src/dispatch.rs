@@ -37,10 +37,11 @@ use crate::log_fail;
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::odata;
+use crate::replies::{Reply, reply};
 use crate::request::{Request, Response};
 use crate::respond::{Answer, Outcome, Waiting, retry_later};
 use crate::router::{Actor, Found};
-use crate::seat::{Reply, Seat};
+use crate::seat::Seat;
 use crate::workers;
 
 const RESPOND: HeaderName = HeaderName::from_static("x-affiant-respond");
@@ -147,7 +148,7 @@ impl Host {
             }
             return Begun::Outcome(self.run(&application, index, request, session, started, None));
         }
-        let (reply, receiver) = oneshot::channel();
+        let (reply, receiver) = reply();
         let queued =
             Queued { application: application.clone(), index, request, session: session.clone() };
         if own.is_some() && entry.endpoint.options.mode == Mode::Historical {

@@ -17,8 +17,9 @@ use crate::limits::{
 };
 use crate::log_fail;
 use crate::odata;
+use crate::replies::Reply;
 use crate::respond::{Outcome, retry_later};
-use crate::seat::{Reply, Seat};
+use crate::seat::Seat;
 use crate::workers;
 
 type Task = Box<dyn FnOnce() + Send>;
@@ -283,8 +284,7 @@ impl Drop for Executors {
 
 fn refuse(job: Job, refused: Refused) {
     if let Job::Request { reply, .. } = job {
-        // The client may be gone.
-        reply.send(refused.outcome()).ok();
+        reply.send(refused.outcome());
     }
 }
 
@@ -398,6 +398,7 @@ mod tests {
     use super::*;
     use tokio::sync::oneshot;
 
+    use crate::replies::reply;
     use crate::request::Response;
 
     fn plan(threads: usize, patience: Option<Duration>, detached: bool) -> Plan {
@@ -413,7 +414,7 @@ mod tests {
         quick: bool,
         work: impl FnOnce(&Seat) -> Outcome + Send + 'static,
     ) -> oneshot::Receiver<Outcome> {
-        let (reply, receiver) = oneshot::channel();
+        let (reply, receiver) = reply();
         executors.serve(reply, quick, work);
         receiver
     }

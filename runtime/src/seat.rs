@@ -10,16 +10,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
 
 use crate::application::Entry;
 use crate::limits::STUCK_LOOK_MS;
 use crate::log_fail;
 use crate::odata;
+use crate::replies::{Reply, send_all};
 use crate::respond::Outcome;
-
-/// Where the answer of a queued request goes.
-pub(crate) type Reply = oneshot::Sender<Outcome>;
 
 /// One thread's place. Locked by its thread around each handler, and by the watchdog.
 pub(crate) struct Seat {
@@ -93,8 +90,7 @@ impl Seat {
             return;
         }
         drop(state);
-        // The client may be gone.
-        reply.send(outcome).ok();
+        reply.send(outcome);
     }
 
     /// How many answers wait.
@@ -106,7 +102,7 @@ impl Seat {
     pub(super) fn send_held(&self) {
         if self.patience.is_some() {
             let held = core::mem::take(&mut self.state.lock().held);
-            send(held);
+            send_all(held);
         }
     }
 
@@ -128,7 +124,7 @@ impl Seat {
             self.stuck.fetch_add(1, Ordering::Relaxed);
         }
         drop(state);
-        send(held);
+        send_all(held);
         let Some(reply) = reply else { return false };
         let (name, ms) = (entry.name(), patience.as_millis());
         log_fail!("app", "{name}: the handler did not end within {ms} ms; it is given up");
@@ -138,18 +134,12 @@ impl Seat {
         );
         let response = odata::error(500, odata::INTERNAL_ERROR, &message);
         entry.metrics.answered(response.status, elapsed);
-        reply.send(Outcome::Done(response.into())).ok();
+        reply.send(Outcome::Done(response.into()));
         true
     }
 
     /// What runs here, for the log.
     pub(super) fn occupant(&self) -> Option<String> {
         self.state.lock().running.as_ref().map(|(entry, _)| entry.name())
-    }
-}
-
-fn send(answers: Vec<(Reply, Outcome)>) {
-    for (reply, outcome) in answers {
-        reply.send(outcome).ok();
     }
 }

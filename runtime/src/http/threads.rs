@@ -21,6 +21,7 @@ use crate::error::RuntimeError;
 use crate::gate::{Backups, Gate};
 use crate::limits::{LISTEN_BACKLOG, SESSION_SWEEP_MS, STOP_MS_MAX};
 use crate::metrics::ListenerMetrics;
+use crate::replies::take_answers;
 use crate::tls::{ServerIdentity, server_config};
 use crate::workers;
 
@@ -319,6 +320,7 @@ async fn serve(
 ) {
     tokio::spawn(async move { idler.work().await });
     tokio::spawn(outbox::run());
+    tokio::spawn(take_answers());
     let sessions = Arc::new(());
     let mut sweep = tokio::time::interval(Duration::from_millis(SESSION_SWEEP_MS / 4));
     while !stopping.load(Ordering::Relaxed) {
