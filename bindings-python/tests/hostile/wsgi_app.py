@@ -75,7 +75,7 @@ ANSWERS: dict[str, Answer] = {
     "started_twice": started_twice,
     "writes_for_ever": writes_for_ever,
     "exit": raises_exit,
-    "megabytes": answered("200 OK", [], [b"x" * 100_000_000]),
+    "megabytes": answered("200 OK", [], [b"x" * 20_000_000]),
     "more_megabytes": answered("200 OK", [], lambda: [b"x" * 100_000_000] * 3),
 }
 
