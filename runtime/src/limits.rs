@@ -98,7 +98,7 @@ pub const OWN_THREADS_COUNT_MAX: usize = 256;
 /// How often a watchdog looks at the handlers that run, in milliseconds.
 pub const STUCK_LOOK_MS: u64 = 50;
 /// Answers that a thread of a front end holds back while it runs quick handlers.
-pub const HELD_ANSWERS_COUNT_MAX: usize = 16;
+pub const HELD_ANSWERS_COUNT_MAX: usize = 64;
 /// Default number of executor threads.
 pub const EXECUTOR_THREADS_DEFAULT: usize = 4;
 /// Recent run time up to which answers that are ready wait for a handler, in nanoseconds.
