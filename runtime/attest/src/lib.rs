@@ -20,22 +20,34 @@ compile_error!(
     "a release build must not trust a root that tests make: leave out feature test-roots"
 );
 
+mod chain;
 mod error;
 mod evidence;
+mod hex;
 mod policy;
+mod report;
 mod statement;
+mod tcb;
 mod verdict;
+mod verify;
 
 #[cfg(feature = "guest")]
 pub mod guest;
 pub mod limits;
 pub mod text;
 
+pub use chain::{Chain, LeafFacts, LeafKind, RevocationList, Validity, to_pem};
 pub use error::AttestError;
 pub use evidence::{Attestation, Evidence, VirtualEvidence};
 pub use policy::{
-    Allowed, ComponentMinimum, GuestPolicyRule, PlatformRule, Policy, PolicyTextRule, UvmRule,
-    VirtualRule,
+    Allowed, AnyValue, ComponentMinimum, GuestPolicyRule, PlatformRule, Policy, PolicyTextRule,
+    TextAction, UvmRule, VirtualRule,
+};
+pub use report::{
+    Cpuid, FirmwareVersion, GuestPolicy, KeyFlags, Mitigations, PlatformInfo, Report,
+    ReportSignature, ReportTcb, SIGNED_BYTES, SigningKey,
 };
 pub use statement::{Affiant, Statement};
-pub use verdict::{Check, Outcome, Verdict};
+pub use tcb::{ByteOrder, Product, TcbBytes, TcbVersion, matches_hex};
+pub use verdict::{CHECKS, Check, Outcome, Verdict};
+pub use verify::{Examination, examine, verify, verify_attestation, verify_virtual};

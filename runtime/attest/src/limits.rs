@@ -38,6 +38,8 @@ pub const CERTIFICATE_TABLE_BYTES_MAX: usize = 64 * 1024;
 pub const HCL_REPORT_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of an MAA token, at most.
 pub const TOKEN_BYTES_MAX: usize = 128 * 1024;
+/// Bytes of a [`crate::Policy`] in JSON, at most; it may hold revocation lists.
+pub const POLICY_JSON_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Entries of one list in a [`crate::Policy`], at most.
 pub const POLICY_ENTRIES_MAX: usize = 4096;
 /// Bytes of a value that the kernel shows as text, at most.

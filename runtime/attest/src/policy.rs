@@ -1,6 +1,10 @@
 //! What a relying party accepts. Whatever a policy does not mention is denied or held to the strict
 //! default that its field documents.
 
+mod check;
+
+pub(crate) use check::abi_version;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -20,7 +24,7 @@ pub struct Policy {
     pub minimum_launch_tcb: bool,
     /// Measurements that are accepted: 96 hex digits. One of this list or a UVM endorsement of the
     /// next must hold; where both lists are empty, every guest is refused.
-    pub measurements: Vec<String>,
+    pub measurements: Allowed,
     /// Who may vouch for a measurement.
     pub uvm_endorsements: Vec<UvmRule>,
     /// Host data that is accepted: 64 hex digits. Empty: every guest is refused.
@@ -31,8 +35,11 @@ pub struct Policy {
     pub guest_policy: GuestPolicyRule,
     /// The platform under it.
     pub platform: PlatformRule,
-    /// The privilege level: 0 (default) to 3.
-    pub vmpl: u32,
+    /// The privilege level, exactly. Default: 0. `null`: any of a guest's, 0 to 3.
+    pub vmpl: Option<u32>,
+    /// Mitigations that the firmware must have verified, at launch and now: one bit each. Default:
+    /// none. Reports before version 5 show none.
+    pub mitigations: u64,
     /// Chip ids that are accepted, 128 hex digits. Default: any.
     pub chip_ids: Allowed,
     /// A report without chip id is accepted. Default: no.
@@ -41,7 +48,7 @@ pub struct Policy {
     pub id_key_digests: Allowed,
     /// Digests of author keys that are accepted: 96 hex digits. Default: any.
     pub author_key_digests: Allowed,
-    /// Current firmware may differ from the committed one. Default: no.
+    /// Current firmware may be newer than the committed one. Default: no.
     pub provisional_firmware: bool,
     /// Certificates of the chain may have expired; they must still verify. Default: no. Pass the time
     /// of the evidence to `verify` instead, where it is known.
@@ -62,7 +69,7 @@ pub struct Policy {
 
 /// A list of values, or anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "neither \"any\" nor a list of texts")]
 pub enum Allowed {
     /// In JSON the text `"any"`.
     Any(AnyValue),
@@ -179,6 +186,24 @@ pub struct VirtualRule {
     pub host_data: Allowed,
 }
 
+impl Policy {
+    /// Asks only whether the evidence is genuine: a report that AMD's hardware signed with a chip's
+    /// key, of a guest that its host can neither read (debug) nor move (migration agent). Any
+    /// measurement, host data, privilege level of a guest, provisional firmware and report data: **the
+    /// caller must check who the guest is.**
+    #[must_use]
+    pub fn genuine_only() -> Self {
+        Self {
+            measurements: Allowed::ANY,
+            host_data: Allowed::ANY,
+            vmpl: None,
+            provisional_firmware: true,
+            unbound: true,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Policy {
     fn default() -> Self {
         let all = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
@@ -187,13 +212,14 @@ impl Default for Policy {
             signing_keys: all(&["VCEK"]),
             minimum_tcb: BTreeMap::new(),
             minimum_launch_tcb: false,
-            measurements: Vec::new(),
+            measurements: Allowed::NONE,
             uvm_endorsements: Vec::new(),
             host_data: Allowed::NONE,
             policy_text: PolicyTextRule::default(),
             guest_policy: GuestPolicyRule::default(),
             platform: PlatformRule::default(),
-            vmpl: 0,
+            vmpl: Some(0),
+            mitigations: 0,
             chip_ids: Allowed::ANY,
             masked_chip_id: false,
             id_key_digests: Allowed::ANY,

@@ -31,6 +31,52 @@ impl Outcome {
     }
 }
 
+/// The names of the checks of [`crate::verify`], in the order in which a verdict lists them: every
+/// verdict has each of them, once.
+pub const CHECKS: [&str; 41] = [
+    "policy",
+    "report",
+    "chain",
+    "product",
+    "root",
+    "chain signatures",
+    "chain constraints",
+    "chain validity",
+    "revocation",
+    "signing key",
+    "report signature",
+    "tcb order",
+    "key tcb",
+    "endorsed tcb",
+    "minimum tcb",
+    "launch tcb",
+    "firmware",
+    "mitigations",
+    "chip id",
+    "allowed chips",
+    "platform smt",
+    "platform tsme",
+    "platform ecc",
+    "platform rapl",
+    "platform ciphertext hiding",
+    "platform alias check",
+    "debug",
+    "migration agent",
+    "smt",
+    "single socket",
+    "abi",
+    "vmpl",
+    "uvm endorsement",
+    "measurement",
+    "host data",
+    "policy text",
+    "policy rules",
+    "id key",
+    "author key",
+    "binding",
+    "age",
+];
+
 /// One check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Check {
