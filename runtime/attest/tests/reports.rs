@@ -1,5 +1,7 @@
 //! Reports of every fixture: each field as virtee's `sev` reads it, and what is refused.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod common;
 
 use affiant_attest::{CHECKS, Evidence, Policy, Product, Report, verify};

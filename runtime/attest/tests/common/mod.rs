@@ -1,6 +1,6 @@
 //! Real evidence, from the fixtures beside the workspace. They are not part of the project: where
 //! they are absent, a test says that it is skipped.
-#![allow(dead_code, reason = "each test uses a part")]
+#![allow(dead_code, clippy::unwrap_used, clippy::expect_used, reason = "each test uses a part")]
 
 use std::path::PathBuf;
 
