@@ -7,10 +7,12 @@ JOBS ?= $(shell nproc)
 KILLS ?= 200
 TRANSACTIONS ?= 20000
 ROUND_TRIPS ?= 10000
+TARGET ?= all
+SECONDS ?= 600
 
 SHELL := /bin/bash
 
-.PHONY: help setup setup-js build release wheel python demo test lint unit simulate kill conformance conformance-js conformance-python conformance-crypto examples-js examples-python libraries-js load bench docs
+.PHONY: help setup setup-js build release wheel python demo test lint unit simulate kill conformance conformance-js conformance-python conformance-crypto examples-js examples-python libraries-js load bench fuzz docs
 
 help:
 	@echo "make demo         build, start a node with the logging example, send requests, verify a receipt"
@@ -29,6 +31,7 @@ help:
 	@echo "make python       the wheel's tests, on CPython 3.11, 3.12 and 3.13"
 	@echo "make examples-python  the Python examples and the project of affiant new, tested and served"
 	@echo "make load         whole-node load figures (not part of make test)"
+	@echo "make fuzz         fuzz TARGET=$(TARGET) for SECONDS=$(SECONDS) each, on nightly (not part of make test)"
 	@echo "make bench        micro-benchmarks (not part of make test)"
 
 setup:
@@ -101,3 +104,7 @@ examples-python: wheel
 # The Python package, one wheel for CPython 3.11 and later, in target/wheels.
 wheel: setup
 	@bindings-python/build-wheel.sh
+
+# Parsers of evidence, on the nightly toolchain with cargo-fuzz; `make unit` replays changed seeds without.
+fuzz:
+	@runtime/attest/fuzz/run.sh $(TARGET) $(SECONDS)

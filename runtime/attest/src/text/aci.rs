@@ -122,7 +122,7 @@ fn gain(point: &str) -> &'static str {
 }
 
 pub(super) fn judge(all: &[Statement<'_>], out: &mut PolicyText, findings: &mut Findings) {
-    custom_logic(all, findings);
+    custom_logic(all, is_data, findings);
     let mut version = None;
     for statement in all {
         let Kind::Constant(value) = &statement.kind else { continue };
@@ -144,6 +144,21 @@ pub(super) fn judge(all: &[Statement<'_>], out: &mut PolicyText, findings: &mut 
             "api_version is missing or not understood: which requests the guest asks about is unknown",
         ),
     }
+}
+
+/// What the framework takes as data. Rules may stand for enforcement points alone.
+fn is_data(name: &str) -> bool {
+    name.starts_with("allow_")
+        || matches!(
+            name,
+            "containers"
+                | "external_processes"
+                | "fragments"
+                | "api_version"
+                | "api_svn"
+                | "framework_version"
+                | "framework_svn"
+        )
 }
 
 /// `1.2.3`

@@ -86,7 +86,7 @@ const HARMLESS: &[&str] = &[
 ];
 
 pub(super) fn judge(all: &[Statement<'_>], out: &mut PolicyText, findings: &mut Findings) {
-    custom_logic(all, findings);
+    custom_logic(all, |name| name == "policy_data", findings);
     for statement in all {
         let Kind::Constant(value) = &statement.kind else { continue };
         let node = Node { line: statement.line, value: value.clone() };

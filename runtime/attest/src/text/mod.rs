@@ -213,9 +213,16 @@ fn is_language_import(path: &str) -> bool {
             .is_some_and(|word| matches!(word, "in" | "every" | "if" | "contains"))
 }
 
-/// One finding for all rules with bodies, by their names.
-fn custom_logic(all: &[Statement<'_>], findings: &mut Findings) {
-    let mut logic = all.iter().filter(|one| one.kind == Kind::Logic);
+/// One finding for all rules with bodies, by their names. Data that is computed is not among them:
+/// whoever lets rules be must not thereby let containers be that nobody looked at.
+fn custom_logic(all: &[Statement<'_>], is_data: impl Fn(&str) -> bool, findings: &mut Findings) {
+    let logic = all.iter().filter(|one| one.kind == Kind::Logic);
+    let (data, logic): (Vec<_>, Vec<_>) = logic.partition(|one| is_data(&one.name));
+    for one in data {
+        let explanation = format!("{} is computed: what it allows is unknown", show(&one.name));
+        findings.add("unread", one.line, &explanation);
+    }
+    let mut logic = logic.into_iter();
     let Some(first) = logic.next() else { return };
     let mut names: Vec<&str> = vec![&first.name];
     for one in logic {

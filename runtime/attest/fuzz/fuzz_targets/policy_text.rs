@@ -1,0 +1,4 @@
+//! A container policy: any bytes.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::policy_text(data));
