@@ -8,5 +8,8 @@ mod statement;
 pub use policy_text::policy_text;
 pub use statement::statement;
 
+/// What a target does with its bytes; a broken promise panics.
+pub type Target = fn(&[u8]);
+
 /// Every target by its name, which is the name of its file in `fuzz_targets`.
-pub const TARGETS: &[(&str, fn(&[u8]))] = &[("policy_text", policy_text), ("statement", statement)];
+pub const TARGETS: &[(&str, Target)] = &[("policy_text", policy_text), ("statement", statement)];
