@@ -24,26 +24,31 @@ const WHAT: &str = "CBOR item";
 
 /// A map key: COSE uses integers, CCF also text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Label<'a> {
+pub enum Label<'a> {
+    /// An integer.
     Int(i64),
+    /// A text.
     Text(&'a str),
 }
 
 /// Reads items one after the other.
 #[derive(Clone, Copy)]
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     bytes: &'a [u8],
     cursor: Cursor<'a>,
     any_form: bool,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
+    /// A reader at the first item of `bytes` that takes nothing but the shortest forms.
+    #[must_use]
+    pub const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, cursor: Cursor::new(bytes, 0), any_form: false }
     }
 
     /// Takes longer forms of numbers and lengths too, and skips floats and simple values.
-    pub(crate) const fn of_any_form(bytes: &'a [u8]) -> Self {
+    #[must_use]
+    pub const fn of_any_form(bytes: &'a [u8]) -> Self {
         Self { bytes, cursor: Cursor::new(bytes, 0), any_form: true }
     }
 
@@ -80,7 +85,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(crate) fn int(&mut self) -> Result<i64, ProofError> {
+    /// The next item, an integer.
+    ///
+    /// # Errors
+    /// It is none, or does not fit.
+    pub fn int(&mut self) -> Result<i64, ProofError> {
         let mut ahead = *self;
         let (major, argument) = ahead.head()?;
         let number = match (major, i64::try_from(argument)) {
@@ -92,36 +101,64 @@ impl<'a> Reader<'a> {
         Ok(number)
     }
 
-    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], ProofError> {
+    /// The next item, a byte string.
+    ///
+    /// # Errors
+    /// It is none, or cut short.
+    pub fn bytes(&mut self) -> Result<&'a [u8], ProofError> {
         let length = self.expect(BYTES, "expected a byte string")?;
         self.cursor.take(length, WHAT)
     }
 
-    pub(crate) fn text(&mut self) -> Result<&'a str, ProofError> {
+    /// The next item, a text string.
+    ///
+    /// # Errors
+    /// It is none, cut short, or not UTF-8.
+    pub fn text(&mut self) -> Result<&'a str, ProofError> {
         let length = self.expect(TEXT, "expected a text string")?;
         let text = self.cursor.take(length, WHAT)?;
         core::str::from_utf8(text).or_else(|_| self.malformed("a text string is not UTF-8"))
     }
 
-    pub(crate) fn array(&mut self) -> Result<u64, ProofError> {
+    /// The head of the next item, an array: how many items follow.
+    ///
+    /// # Errors
+    /// It is none, or over [`CBOR_ITEMS_MAX`].
+    pub fn array(&mut self) -> Result<u64, ProofError> {
         let items = self.expect(ARRAY, "expected an array")?;
         bounded(items)
     }
 
-    pub(crate) fn array_of(&mut self, items: u64, why: &'static str) -> Result<(), ProofError> {
+    /// The head of the next item, an array of exactly `items`; `why` is for the error.
+    ///
+    /// # Errors
+    /// It is none, or of another length.
+    pub fn array_of(&mut self, items: u64, why: &'static str) -> Result<(), ProofError> {
         if self.array()? == items { Ok(()) } else { self.malformed(why) }
     }
 
-    pub(crate) fn map(&mut self) -> Result<u64, ProofError> {
+    /// The head of the next item, a map: how many pairs follow.
+    ///
+    /// # Errors
+    /// It is none, or over [`CBOR_ITEMS_MAX`].
+    pub fn map(&mut self) -> Result<u64, ProofError> {
         let pairs = self.expect(MAP, "expected a map")?;
         bounded(pairs)
     }
 
-    pub(crate) fn tag(&mut self) -> Result<u64, ProofError> {
+    /// The number of the next tag; the tagged item follows.
+    ///
+    /// # Errors
+    /// The next item is not tagged.
+    pub fn tag(&mut self) -> Result<u64, ProofError> {
         self.expect(TAG, "expected a tag")
     }
 
-    pub(crate) fn bool(&mut self) -> Result<bool, ProofError> {
+    /// The next item, true or false.
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn bool(&mut self) -> Result<bool, ProofError> {
         match self.expect(SIMPLE, "expected true or false")? {
             FALSE => Ok(false),
             TRUE => Ok(true),
@@ -130,7 +167,10 @@ impl<'a> Reader<'a> {
     }
 
     /// A byte string, or null.
-    pub(crate) fn bytes_or_null(&mut self) -> Result<Option<&'a [u8]>, ProofError> {
+    ///
+    /// # Errors
+    /// It is neither.
+    pub fn bytes_or_null(&mut self) -> Result<Option<&'a [u8]>, ProofError> {
         let mut ahead = *self;
         if ahead.head()? == (SIMPLE, NULL) {
             *self = ahead;
@@ -139,7 +179,11 @@ impl<'a> Reader<'a> {
         self.bytes().map(Some)
     }
 
-    pub(crate) fn label(&mut self) -> Result<Label<'a>, ProofError> {
+    /// The next item, a key of a map.
+    ///
+    /// # Errors
+    /// It is neither integer nor text.
+    pub fn label(&mut self) -> Result<Label<'a>, ProofError> {
         let mut ahead = *self;
         match ahead.head()?.0 {
             TEXT => self.text().map(Label::Text),
@@ -148,7 +192,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Skips one item and returns its bytes.
-    pub(crate) fn skip(&mut self) -> Result<&'a [u8], ProofError> {
+    ///
+    /// # Errors
+    /// It is malformed, or nested too deeply.
+    pub fn skip(&mut self) -> Result<&'a [u8], ProofError> {
         let start = self.cursor.position();
         self.skip_nested(0)?;
         Ok(&self.bytes[start..self.cursor.position()])
@@ -178,12 +225,37 @@ impl<'a> Reader<'a> {
     }
 
     /// Fails if anything is left.
-    pub(crate) fn finish(&self) -> Result<(), ProofError> {
+    ///
+    /// # Errors
+    /// It says where the rest begins.
+    pub fn finish(&self) -> Result<(), ProofError> {
         if self.cursor.remaining() == 0 {
             return Ok(());
         }
         self.malformed("bytes follow the last item")
     }
+}
+
+/// Calls `read` for each pair of the next map, and refuses a label that stands twice. `read` must take
+/// the pair's value, whole.
+///
+/// # Errors
+/// The next item is no map, a label stands twice, or what `read` refuses.
+pub fn each_pair<'a>(
+    reader: &mut Reader<'a>,
+    mut read: impl FnMut(Label<'a>, &mut Reader<'a>) -> Result<(), ProofError>,
+) -> Result<(), ProofError> {
+    let pairs = reader.map()?;
+    let mut seen = Vec::new();
+    for _ in 0..pairs {
+        let label = reader.label()?;
+        if seen.contains(&label) {
+            return reader.malformed("a label stands twice in a map");
+        }
+        seen.push(label);
+        read(label, reader)?;
+    }
+    Ok(())
 }
 
 fn bounded(items: u64) -> Result<u64, ProofError> {
@@ -213,44 +285,53 @@ fn put_head(out: &mut Vec<u8>, major: u8, argument: u64) {
     }
 }
 
-pub(crate) fn put_int(out: &mut Vec<u8>, number: i64) {
+/// Writes an integer.
+pub fn put_int(out: &mut Vec<u8>, number: i64) {
     match u64::try_from(number) {
         Ok(number) => put_head(out, UNSIGNED, number),
         Err(_) => put_head(out, NEGATIVE, !number as u64),
     }
 }
 
-pub(crate) fn put_uint(out: &mut Vec<u8>, number: u64) {
+/// Writes an integer that is not negative.
+pub fn put_uint(out: &mut Vec<u8>, number: u64) {
     put_head(out, UNSIGNED, number);
 }
 
-pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+/// Writes a byte string.
+pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_head(out, BYTES, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
-pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
+/// Writes a text string.
+pub fn put_text(out: &mut Vec<u8>, text: &str) {
     put_head(out, TEXT, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }
 
-pub(crate) fn put_array(out: &mut Vec<u8>, items: usize) {
+/// Writes the head of an array; the items follow.
+pub fn put_array(out: &mut Vec<u8>, items: usize) {
     put_head(out, ARRAY, items as u64);
 }
 
-pub(crate) fn put_map(out: &mut Vec<u8>, pairs: usize) {
+/// Writes the head of a map; the pairs follow.
+pub fn put_map(out: &mut Vec<u8>, pairs: usize) {
     put_head(out, MAP, pairs as u64);
 }
 
-pub(crate) fn put_tag(out: &mut Vec<u8>, tag: u64) {
+/// Writes a tag; the tagged item follows.
+pub fn put_tag(out: &mut Vec<u8>, tag: u64) {
     put_head(out, TAG, tag);
 }
 
-pub(crate) fn put_bool(out: &mut Vec<u8>, value: bool) {
+/// Writes true or false.
+pub fn put_bool(out: &mut Vec<u8>, value: bool) {
     put_head(out, SIMPLE, if value { TRUE } else { FALSE });
 }
 
-pub(crate) fn put_null(out: &mut Vec<u8>) {
+/// Writes null.
+pub fn put_null(out: &mut Vec<u8>) {
     put_head(out, SIMPLE, NULL);
 }
 

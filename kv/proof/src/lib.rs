@@ -3,7 +3,6 @@
 #![forbid(unsafe_code)]
 
 mod bytes;
-mod cbor;
 mod cert;
 mod digest;
 mod error;
@@ -12,6 +11,7 @@ mod txid;
 mod verdict;
 
 pub mod audit;
+pub mod cbor;
 pub mod chunk;
 pub mod claims;
 pub mod cose;

@@ -1,5 +1,6 @@
-//! The one error of this crate: bytes that cannot be read at all. What can be read and does not
-//! hold is a failed check of a [`crate::Verdict`], not an error.
+//! The one error of this crate: bytes that cannot be read at all, or a signed message that does not
+//! hold in itself. Evidence that can be read and does not hold is a failed check of a
+//! [`crate::Verdict`], not an error.
 
 use core::fmt;
 
@@ -30,6 +31,13 @@ pub enum AttestError {
         /// What it was.
         found: String,
     },
+    /// It can be read, and does not hold.
+    Refused {
+        /// The thing.
+        what: &'static str,
+        /// What does not hold.
+        why: String,
+    },
     /// A signature does not verify.
     BadSignature {
         /// What is signed, and by whom.
@@ -49,6 +57,10 @@ impl AttestError {
         Self::Malformed { what, why: why.into() }
     }
 
+    pub(crate) fn refused(what: &'static str, why: impl Into<String>) -> Self {
+        Self::Refused { what, why: why.into() }
+    }
+
     /// Fails if `found` is over `limit`.
     pub(crate) fn bound(what: &'static str, found: usize, limit: usize) -> Result<(), Self> {
         if found <= limit {
@@ -66,6 +78,7 @@ impl fmt::Display for AttestError {
                 write!(out, "{what} is {found}, over the limit of {limit}")
             }
             Self::Unknown { what, found } => write!(out, "unknown {what}: {found}"),
+            Self::Refused { what, why } => write!(out, "{what} does not hold: {why}"),
             Self::BadSignature { what } => write!(out, "the signature of {what} does not verify"),
             Self::Platform { what, why } => write!(out, "{what}: {why}"),
         }

@@ -35,10 +35,14 @@ mod verify;
 pub mod guest;
 pub mod limits;
 pub mod text;
+pub mod uvm;
 
 pub use chain::{Chain, LeafFacts, LeafKind, RevocationList, Validity, to_pem};
 pub use error::AttestError;
-pub use evidence::{Attestation, Evidence, VirtualEvidence};
+pub use evidence::{
+    Attestation, AttestedMessage, CcfQuote, CertificateTable, Evidence, FORMAT_SNP, FORMAT_VIRTUAL,
+    HclReport, HostCertificates, SecurityContext, SecurityContextFiles, VirtualEvidence,
+};
 pub use policy::{
     Allowed, AnyValue, ComponentMinimum, GuestPolicyRule, PlatformRule, Policy, PolicyTextRule,
     TextAction, UvmRule, VirtualRule,

@@ -9,9 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::header::{ALGORITHM, Algorithm, CCF, CLAIM_ISSUED_AT, CWT_CLAIMS, each_pair};
+use super::header::{ALGORITHM, Algorithm, CCF, CLAIM_ISSUED_AT, CWT_CLAIMS};
 use super::{Sign1, TAG_SIGN1};
-use crate::cbor::{self, Label, Reader};
+use crate::cbor::{self, Label, Reader, each_pair};
 use crate::key::PublicKey;
 use crate::{Digest, ProofError, TxId};
 

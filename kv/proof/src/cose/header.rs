@@ -1,6 +1,6 @@
 //! The protected header of the ledger's COSE signatures.
 
-use crate::cbor::{self, Label, Reader};
+use crate::cbor::{self, Label, Reader, each_pair};
 use crate::{ProofError, TxId};
 
 pub(super) const ALGORITHM: i64 = 1;
@@ -157,26 +157,4 @@ impl<'a> SignedHeader<'a> {
             Ok(())
         })
     }
-}
-
-/// Calls `read` for each pair of the next map, and refuses a label that stands twice.
-pub(super) fn each_pair<'a>(
-    reader: &mut Reader<'a>,
-    mut read: impl FnMut(Label<'a>, &mut Reader<'a>) -> Result<(), ProofError>,
-) -> Result<(), ProofError> {
-    let pairs = reader.map()?;
-    let mut seen = Vec::new();
-    for _ in 0..pairs {
-        let label = reader.label()?;
-        if seen.contains(&label) {
-            return Err(ProofError::Malformed {
-                what: "COSE header",
-                offset: 0,
-                why: "a label stands twice",
-            });
-        }
-        seen.push(label);
-        read(label, reader)?;
-    }
-    Ok(())
 }

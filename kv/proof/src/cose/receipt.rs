@@ -2,9 +2,8 @@
 //! `{396: {-1: [proof, ...]}}`, each proof a byte string of
 //! `{1: [write set digest, commit evidence, claims digest], 2: [[is left, digest], ...]}`.
 
-use super::header::each_pair;
 use super::{Sign1, encode_sign1_with};
-use crate::cbor::{self, Label, Reader};
+use crate::cbor::{self, Label, Reader, each_pair};
 use crate::limits::{COMMIT_EVIDENCE_BYTES_MAX, COSE_PROOFS_MAX, PATH_STEPS_MAX};
 use crate::merkle::{MerklePath, Step};
 use crate::{Digest, ProofError, claims};

@@ -1,8 +1,8 @@
 //! The protected header of a request that a user or a member signs (CCF `ccf_cose_sign1`).
 
-use super::header::{ALGORITHM, KEY_ID, each_pair};
+use super::header::{ALGORITHM, KEY_ID};
 use crate::ProofError;
-use crate::cbor::{Label, Reader};
+use crate::cbor::{Label, Reader, each_pair};
 
 const CRITICAL: i64 = 2;
 const MESSAGE_TYPE: &str = "ccf.gov.msg.type";
