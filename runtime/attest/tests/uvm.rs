@@ -157,7 +157,7 @@ fn service() -> Option<TransparencyService> {
 #[test]
 fn a_transparent_statement_is_in_the_ledger_that_its_receipt_names() {
     let (Some(bytes), Some(service)) = (wire::fixture(ENVELOPE), service()) else { return };
-    let shown = uvm::transparency(&bytes, &[service.clone()]).unwrap();
+    let shown = uvm::transparency(&bytes, core::slice::from_ref(&service)).unwrap();
     assert_eq!(shown.len(), 1);
     assert_eq!(shown[0].issuer, service.issuer);
     assert_eq!(shown[0].txid.unwrap().to_string(), "458.12440");
@@ -185,7 +185,7 @@ fn a_transparent_statement_is_in_the_ledger_that_its_receipt_names() {
 fn every_sampled_bit_change_of_a_transparent_statement_is_refused() {
     let (Some(bytes), Some(service)) = (wire::fixture(ENVELOPE), service()) else { return };
     for (bit, changed) in wire::flipped(&bytes, 0..bytes.len(), 151) {
-        let shown = uvm::transparency(&changed, &[service.clone()]);
+        let shown = uvm::transparency(&changed, core::slice::from_ref(&service));
         let holds = shown.is_ok_and(|shown| shown.iter().all(|one| one.verdict.is_valid()));
         assert!(!holds, "bit {bit} changed");
     }
