@@ -82,8 +82,9 @@ pub use node::{
 };
 pub use options::RuntimeOptions;
 pub use platform::{
-    Attestor, ContextVariables, EndorsementServer, FORMAT_SNP, FORMAT_VIRTUAL, PlatformError,
-    PlatformSettings, Provider, ServerKind, VirtualAttestor,
+    Attestor, ContextVariables, EndorsementServer, FORMAT_SNP, FORMAT_VIRTUAL, KeyRelease, Maa,
+    PlatformError, PlatformSettings, Provider, SealingKind, ServerKind, Sidecar, SnpDerivedKey,
+    VirtualAttestor, choose_sealing, detect,
 };
 pub use receipts::{json_receipt, receipt_cose, receipt_json};
 pub use request::{Caller, CertCaller, InvalidRequest, JwtCaller, Request, Response};

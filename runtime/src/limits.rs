@@ -126,8 +126,47 @@ pub const ENDORSEMENT_SERVERS_MAX: usize = 16;
 pub const ENDORSEMENT_ATTEMPTS_DEFAULT: u32 = 3;
 /// Most attempts at one such server.
 pub const ENDORSEMENT_ATTEMPTS_MAX: u32 = 100;
+/// Time for one answer of such a server, in milliseconds.
+pub const ENDORSEMENT_ANSWER_MS_MAX: u64 = 10_000;
+/// Time from asking the first server to asking one again, in milliseconds.
+pub const ENDORSEMENT_WHOLE_MS_MAX: u64 = 60_000;
+/// Time between two attempts at one server, in milliseconds.
+pub const ENDORSEMENT_PAUSE_MS: u64 = 1_000;
+/// Most of the time that a busy server may ask for, in milliseconds.
+pub const ENDORSEMENT_PAUSE_MS_MAX: u64 = 30_000;
+/// Chains that are kept, by chip and firmware.
+pub const ENDORSEMENT_CHAINS_KEPT_MAX: usize = 8;
 /// Bytes of one answer of such a server.
 pub const ENDORSEMENT_BYTES_MAX: usize = 256 << 10;
+
+/// Head of an answer of a service for evidence, in bytes.
+pub const SERVICE_HEADER_BYTES_MAX: usize = 64 << 10;
+/// Characters of a service's own words in a message.
+pub const SERVICE_WORDS_BYTES_MAX: usize = 512;
+/// Time for one answer of the key release sidecar, which asks others in turn, in milliseconds.
+pub const SIDECAR_ANSWER_MS_MAX: u64 = 30_000;
+/// One answer of the key release sidecar, in bytes.
+pub const SIDECAR_ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Time for one answer of the attestation service, in milliseconds.
+pub const MAA_ANSWER_MS_MAX: u64 = 30_000;
+/// One answer of the attestation service, in bytes.
+pub const MAA_ANSWER_BYTES_MAX: usize = 256 << 10;
+/// Nonce for the attestation service, in bytes.
+pub const MAA_NONCE_BYTES_MAX: usize = 1024;
+/// Bytes of one answer of a TPM.
+pub const TPM_ANSWER_BYTES_MAX: usize = 4 << 10;
+/// Bytes of an NV index that are read at a time: as many as every TPM has room for.
+pub const TPM_NV_CHUNK_BYTES: usize = 512;
+/// Times that a virtual TPM is asked for a report about what was written.
+pub const HCL_ATTEMPTS_MAX: u32 = 10;
+/// Time between them, in milliseconds.
+pub const HCL_PAUSE_MS: u64 = 500;
+/// Callers that wait for the platform's evidence at one time.
+pub const ATTESTATION_WAITING_MAX: usize = 8;
+/// What the platform's evidence takes, where the host throttles it, in milliseconds.
+pub const ATTESTATION_THROTTLED_MS: u64 = 2_000;
+/// File with the versions that a derived sealing key depends on, in bytes.
+pub const SEALING_VERSIONS_BYTES_MAX: u64 = 4 << 10;
 
 /// Bytes of a bearer token.
 pub const JWT_BYTES_MAX: usize = 64 << 10;

@@ -6,7 +6,7 @@
 //! * Plain HTTP needs a caller who allows it, for the hosts that it names.
 //! * An error says what happened and where; never a query, a header, a body or a user's name.
 
-#![allow(dead_code, reason = "what asks for evidence uses the rest")]
+#![allow(dead_code, reason = "kept connections are for whoever verifies a node")]
 
 mod blocking;
 mod connection;
@@ -22,11 +22,11 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use rustls::ClientConfig;
 
-#[allow(unused_imports, reason = "what asks for evidence uses them")]
-pub(crate) use blocking::{BlockingConnection, blocking};
-#[allow(unused_imports, reason = "what asks for evidence uses them")]
+#[allow(unused_imports, reason = "for whoever verifies a node")]
+pub(crate) use blocking::BlockingConnection;
+pub(crate) use blocking::blocking;
 pub(crate) use connection::{Connection, exchange};
-#[allow(unused_imports, reason = "what asks for evidence uses them")]
+#[allow(unused_imports, reason = "for whoever verifies a node")]
 pub(crate) use error::{ClientError, Failure};
 
 /// How much of a peer's time and bytes an exchange may cost.

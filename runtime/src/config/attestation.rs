@@ -44,7 +44,7 @@ pub(super) fn read(
         vmpl,
         sidecar_url,
         tsm_root: ours.optional_text("tsm_root")?,
-        hcl_report_file: ours.optional_text("hcl_report_file")?,
+        tpm_device: ours.optional_text("tpm_device")?,
         ..ccfs(root)?
     };
     ours.finish()?;

@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 use crate::error::{RuntimeError, RuntimeResult};
 use crate::limits;
 use crate::log::{Format, Level};
-use crate::platform::PlatformSettings;
+use crate::platform::{PlatformSettings, detect};
 use section::Section;
 
 pub use files::{OutputFiles, write_file_atomically};
@@ -233,7 +233,10 @@ impl Configuration {
         &self,
         interfaces: BTreeMap<String, Json>,
     ) -> RuntimeResult<crate::NodeSettings> {
-        self.node.to_settings(self.command, interfaces)
+        let attestor = detect(&self.platform).map_err(|error| RuntimeError::Host {
+            reason: format!("There is no evidence of the platform: {error}"),
+        })?;
+        self.node.to_settings(self.command, interfaces, attestor)
     }
 
     /// Checks everything that can be checked without side effects: what the configuration names is

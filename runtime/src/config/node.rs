@@ -1,7 +1,7 @@
 //! From the configuration to what a node starts with.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use affiant_kv::limits as kv_limits;
@@ -13,8 +13,8 @@ use crate::crypto::{Curve, SubjectName, certificate_id, public_key_der};
 use crate::error::{RuntimeError, RuntimeResult};
 use crate::genesis::NewMember;
 use crate::limits::{CONFIG_FILE_BYTES_MAX, HISTORICAL_BYTES_MAX_DEFAULT, JWT_REFRESH_MS_DEFAULT};
-use crate::node::{InsecureFileKey, NodeSettings, ServiceSettings, StartMode, Storage};
-use crate::platform::VirtualAttestor;
+use crate::node::{NodeSettings, ServiceSettings, StartMode, Storage};
+use crate::platform::{Attestor, SealingKind, choose_sealing};
 use crate::tables::{NodeToNodeInterface, ServiceConfig};
 
 /// `network.node_to_node_interface`.
@@ -76,6 +76,7 @@ pub(super) struct NodeConfiguration {
     cose_issuer: String,
     cose_subject: String,
     state_directory: Option<String>,
+    sealing_kind: SealingKind,
     sealing_key_file: Option<String>,
     open_service: bool,
     resume_if_present: bool,
@@ -124,7 +125,15 @@ impl NodeConfiguration {
         let jwt_key_refresh_ms = jwt.time_ms("key_refresh_interval", JWT_REFRESH_MS_DEFAULT)?;
         jwt.finish()?;
         let mut sealing = affiant.object("sealing")?;
-        sealing.choice("kind", &[("insecure-file", ())], Some(()))?;
+        let sealing_kind = sealing.choice(
+            "kind",
+            &[
+                ("auto", SealingKind::Auto),
+                ("insecure-file", SealingKind::InsecureFile),
+                ("snp-derived", SealingKind::SnpDerived),
+            ],
+            Some(SealingKind::Auto),
+        )?;
         let sealing_key_file = sealing.optional_text("key_file")?;
         sealing.finish()?;
 
@@ -166,6 +175,7 @@ impl NodeConfiguration {
             cose_issuer: cose.text("issuer", "service.example.com")?,
             cose_subject: cose.text("subject", "ledger.signature")?,
             state_directory: affiant.optional_text("state_directory")?,
+            sealing_kind,
             sealing_key_file,
             open_service: affiant.boolean("open_service", false)?,
             resume_if_present: affiant.boolean("resume_if_present", false)?,
@@ -181,6 +191,7 @@ impl NodeConfiguration {
         &self,
         command: CommandKind,
         rpc_interfaces: BTreeMap<String, Json>,
+        attestor: Arc<dyn Attestor>,
     ) -> RuntimeResult<NodeSettings> {
         let start = match command {
             CommandKind::Start if self.resume_if_present => StartMode::ResumeOrNew,
@@ -199,14 +210,15 @@ impl NodeConfiguration {
             ));
         }
         let key_file = match &self.sealing_key_file {
-            Some(path) => path.into(),
+            Some(path) => PathBuf::from(path),
             None => Path::new(&root).join(format!("{ledger_name}.sealing_key")),
         };
+        let versions_file = Path::new(&root).join(format!("{ledger_name}.sealing_versions"));
         Ok(NodeSettings {
             storage: Storage::Directory(root.into()),
             start,
-            sealing: Arc::new(InsecureFileKey::new(key_file)),
-            attestor: Arc::new(VirtualAttestor),
+            sealing: choose_sealing(self.sealing_kind, &key_file, &versions_file),
+            attestor,
             ledger_directory: ledger_name,
             ledger_directory_configured: self.ledger_directory.clone(),
             state_directory,

@@ -55,7 +55,7 @@ pub struct NodeInfo {
     pub last_signed_seqno: u64,
     /// The node is about to stop.
     pub stop_notice: bool,
-    /// What seals the node's identity at rest: `insecure-file`, `in-memory`.
+    /// What seals the node's identity at rest: `snp-derived`, `insecure-file`, `in-memory`.
     pub sealing: &'static str,
 }
 

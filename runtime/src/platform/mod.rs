@@ -3,15 +3,35 @@
 //! [`Attestor`] is the one interface; [`VirtualAttestor`] stands in where there is no hardware, and
 //! nothing that it makes can be mistaken for evidence: it has a type of its own.
 
+mod collateral;
+mod context;
+mod detect;
+mod endorsements;
+mod guest;
+mod hex;
 mod insecure_virtual;
+mod maa;
+mod queue;
+mod sealing;
+mod service;
 mod settings;
+mod sidecar;
+mod vtpm;
+
+#[cfg(test)]
+mod tests;
 
 use core::fmt;
 
 use affiant_attest::{AttestError, Attestation};
 
+pub use detect::{SealingKind, choose_sealing, detect};
 pub use insecure_virtual::VirtualAttestor;
+pub use maa::Maa;
+pub use sealing::SnpDerivedKey;
 pub use settings::{ContextVariables, EndorsementServer, PlatformSettings, Provider, ServerKind};
+
+pub use sidecar::{KeyRelease, Sidecar};
 
 /// CCF's name of evidence of an AMD SEV-SNP guest.
 pub const FORMAT_SNP: &str = "AMD_SEV_SNP_v1";
@@ -83,4 +103,16 @@ impl From<AttestError> for PlatformError {
             error => Self::Unreadable(error),
         }
     }
+}
+
+/// What a report is to hold for evidence that is bound to these bytes.
+fn report_data(bound: &[u8]) -> [u8; affiant_attest::limits::REPORT_DATA_BYTES] {
+    let mut data = [0; affiant_attest::limits::REPORT_DATA_BYTES];
+    data[..32].copy_from_slice(&affiant_proof::Digest::of(bound).0);
+    data
+}
+
+/// Blocks this thread.
+fn sleep_ms(wait_ms: u64) {
+    std::thread::sleep(std::time::Duration::from_millis(wait_ms));
 }

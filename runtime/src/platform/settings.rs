@@ -15,8 +15,8 @@ pub struct PlatformSettings {
     pub vmpl: Option<u32>,
     /// Base URL of the key release sidecar; without one, none is looked for.
     pub sidecar_url: Option<String>,
-    /// File with the report of a virtual TPM, where it is not read from the device.
-    pub hcl_report_file: Option<String>,
+    /// Device of the virtual TPM, instead of the usual one.
+    pub tpm_device: Option<String>,
     /// Servers for the chain of the chip's key, in the order in which they are asked. None: Azure's.
     pub endorsement_servers: Vec<EndorsementServer>,
     /// File with the container policy, in base64.
@@ -36,7 +36,7 @@ impl Default for PlatformSettings {
             tsm_root: None,
             vmpl: None,
             sidecar_url: None,
-            hcl_report_file: None,
+            tpm_device: None,
             endorsement_servers: Vec::new(),
             security_policy_file: None,
             uvm_endorsements_file: None,
@@ -149,7 +149,6 @@ impl EndorsementServer {
 ///
 /// # Errors
 /// One is not set, or the text is too long with them.
-#[allow(dead_code, reason = "what asks for evidence uses it")]
 pub(crate) fn expand(
     text: &str,
     variable: &dyn Fn(&str) -> Option<String>,

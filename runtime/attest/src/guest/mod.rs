@@ -22,7 +22,7 @@ use crate::error::AttestError;
 use crate::limits::{FIRMWARE_ATTEMPTS_MAX, FIRMWARE_WAIT_MS_FIRST, FIRMWARE_WAIT_MS_MAX};
 
 pub use device::{DEVICE_PATH, SevGuest};
-pub use tsm::{TSM_ROOT, Tsm};
+pub use tsm::{SNP_PROVIDER, TSM_ROOT, Tsm};
 
 /// Bytes of a key that the firmware derives.
 pub const DERIVED_KEY_BYTES: usize = 32;

@@ -33,6 +33,8 @@ enum Fault {
     Foreign,
     /// The request cannot be removed.
     Stuck,
+    /// There is nobody to make reports.
+    Nobody,
 }
 
 #[derive(Default)]
@@ -52,12 +54,19 @@ struct StandInState {
 struct StandInConfigfs(Arc<Mutex<StandInState>>);
 
 impl Files for StandInConfigfs {
+    fn is_directory(&mut self, _: &Path) -> bool {
+        true
+    }
+
     fn make_directory(&mut self, path: &Path) -> Result<(), Error> {
         let mut state = self.0.lock().unwrap();
         assert!(!state.made.contains(&path.to_owned()), "{path:?} is asked for twice");
         state.made.push(path.to_owned());
-        state.entries.insert(path.to_owned(), 7);
         state.fault = state.faults.pop_front();
+        if state.fault == Some(Fault::Nobody) {
+            return Err(Error::from_raw_os_error(6));
+        }
+        state.entries.insert(path.to_owned(), 7);
         Ok(())
     }
 
@@ -196,6 +205,21 @@ fn what_is_wrong_is_said_at_once() {
         assert!(error.contains(words), "{fault:?}: {error}");
         assert_eq!((waits.len(), left), (0, usize::from(fault == Fault::Stuck)), "{fault:?}");
     }
+}
+
+#[test]
+fn the_provider_is_told() {
+    for (fault, provider) in [
+        (Fault::None, Some("sev_guest")),
+        (Fault::Provider, Some("tdx_guest")),
+        (Fault::Nobody, None),
+    ] {
+        let (stand_in, mut tsm) = configfs(&[fault]);
+        assert_eq!(tsm.provider().unwrap().as_deref(), provider);
+        assert_eq!(stand_in.0.lock().unwrap().entries.len(), 0);
+    }
+    let (_, mut tsm) = configfs(&[Fault::Stuck]);
+    assert!(tsm.provider().is_err());
 }
 
 #[test]

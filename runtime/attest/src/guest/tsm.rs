@@ -18,10 +18,15 @@ use crate::limits::{
 /// Where the kernel has it.
 pub const TSM_ROOT: &str = "/sys/kernel/config/tsm/report";
 
-const PROVIDER: &str = "sev_guest";
+/// What [`Tsm::provider`] says in an SEV-SNP guest.
+pub const SNP_PROVIDER: &str = "sev_guest";
+
+/// Linux, ENXIO: no driver provides reports.
+const NO_PROVIDER: i32 = 6;
 
 /// What is done to files; the tests' stand-in behaves as the kernel's do.
 pub(super) trait Files: Send {
+    fn is_directory(&mut self, path: &Path) -> bool;
     fn make_directory(&mut self, path: &Path) -> Result<(), Error>;
     fn remove_directory(&mut self, path: &Path) -> Result<(), Error>;
     /// In one piece, to a file that is there.
@@ -34,6 +39,10 @@ pub(super) trait Files: Send {
 struct Kernel;
 
 impl Files for Kernel {
+    fn is_directory(&mut self, path: &Path) -> bool {
+        path.is_dir()
+    }
+
     fn make_directory(&mut self, path: &Path) -> Result<(), Error> {
         fs::create_dir(path)
     }
@@ -76,10 +85,33 @@ impl Tsm {
         Self { root: root.into(), files }
     }
 
-    /// Whether the kernel offers this, for some provider.
-    #[must_use]
-    pub fn is_there(root: impl AsRef<Path>) -> bool {
-        root.as_ref().is_dir()
+    /// Which technology's reports these are: [`SNP_PROVIDER`] for SEV-SNP. `None` where the kernel
+    /// has no such directory, or nobody provides.
+    ///
+    /// # Errors
+    /// It is there, and cannot be used.
+    pub fn provider(&mut self) -> Result<Option<String>, AttestError> {
+        if !self.files.is_directory(&self.root) {
+            return Ok(None);
+        }
+        let entry = self.entry();
+        match self.files.make_directory(&entry) {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(NO_PROVIDER) => return Ok(None),
+            Err(error) => return Err(plainly(sort(&entry, &error), &entry)),
+        }
+        let provider = self.text(&entry.join("provider"));
+        let removed = self.files.remove_directory(&entry);
+        let provider = provider.map_err(|error| plainly(error, &entry))?;
+        removed.map_err(|error| plainly(sort(&entry, &error), &entry))?;
+        Ok(Some(provider))
+    }
+
+    /// A name that no request has had.
+    fn entry(&self) -> PathBuf {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        self.root.join(format!("affiant-{}-{number}", std::process::id()))
     }
 
     fn fill(
@@ -89,8 +121,8 @@ impl Tsm {
         vmpl: Option<u32>,
     ) -> Result<GuestReport, GuestError> {
         let provider = self.text(&entry.join("provider"))?;
-        if provider != PROVIDER {
-            let why = format!("is {provider:?} instead of {PROVIDER:?}: no SEV-SNP guest");
+        if provider != SNP_PROVIDER {
+            let why = format!("is {provider:?} instead of {SNP_PROVIDER:?}: no SEV-SNP guest");
             return Err(platform(&entry.join("provider"), why).into());
         }
         let path = entry.join("generation");
@@ -172,9 +204,7 @@ impl Firmware for Tsm {
         report_data: &[u8; REPORT_DATA_BYTES],
         vmpl: Option<u32>,
     ) -> Result<GuestReport, GuestError> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let entry = self.root.join(format!("affiant-{}-{number}", std::process::id()));
+        let entry = self.entry();
         match self.files.make_directory(&entry) {
             Ok(()) => {}
             // Left by a process that had this number before. It is not this one's to remove.
@@ -201,6 +231,14 @@ impl Firmware for Tsm {
     ) -> Result<Zeroizing<[u8; DERIVED_KEY_BYTES]>, GuestError> {
         let why = "configfs has no derived keys; they need /dev/sev-guest".to_owned();
         Err(AttestError::Platform { what: self.name(), why }.into())
+    }
+}
+
+/// The error, where nothing is asked again.
+fn plainly(error: GuestError, path: &Path) -> AttestError {
+    match error {
+        GuestError::Failed(error) => error,
+        GuestError::Again(why) => platform(path, why),
     }
 }
 
@@ -252,13 +290,13 @@ mod tests {
     #[test]
     fn a_directory_that_is_no_configfs_is_left_as_it_was() {
         let root = scratch("plain");
-        assert!(Tsm::is_there(&root));
+        assert!(Tsm::new(&root).provider().is_err());
         let error = Tsm::new(&root).report(&[0; 64], None).unwrap_err();
         let GuestError::Failed(error) = error else { panic!("{error:?}") };
         assert!(error.to_string().contains("provider"), "{error}");
         assert_eq!(fs::read_dir(&root).unwrap().count(), 0);
         fs::remove_dir_all(&root).unwrap();
-        assert!(!Tsm::is_there(&root));
+        assert_eq!(Tsm::new(&root).provider(), Ok(None));
         assert!(matches!(Tsm::new(&root).report(&[0; 64], None), Err(GuestError::Failed(_))));
     }
 }
