@@ -14,6 +14,7 @@ mod json;
 mod kv;
 mod limits;
 mod memory;
+mod relying;
 mod request;
 mod response;
 mod session;
@@ -39,6 +40,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     functions::register(module)?;
     crypto::register(module)?;
     embed::register(module)?;
+    relying::register(module)?;
     watchdog::register(module)?;
     worker::register(module)?;
     module.add_class::<kv::Kv>()?;

@@ -32,6 +32,7 @@ pub mod odata;
 mod options;
 mod platform;
 mod receipts;
+pub mod relying;
 mod replies;
 mod request;
 mod respond;

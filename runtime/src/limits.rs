@@ -279,3 +279,23 @@ pub const EVIDENCE_NODE_INTERVAL_MS: u64 = 200;
 pub const EVIDENCE_NODE_BURST: u32 = 20;
 /// Bytes of a nonce that strangers bring.
 pub const EVIDENCE_NONCE_BYTES_MAX: usize = 64;
+
+/// Default time that verifying a service may take, each for connecting and for asking, in milliseconds.
+pub const RELYING_MS_DEFAULT: u64 = 30_000;
+/// Bytes of the head of an answer that a relying party takes.
+pub const RELYING_HEADER_BYTES_MAX: usize = 64 << 10;
+/// Bytes of the body of an answer that a relying party takes from a verified service.
+pub const RELYING_ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Bytes of a nonce that is chosen at random.
+pub const RELYING_NONCE_BYTES: usize = 32;
+/// Bytes of a nonce that a caller chooses: at least, so that it cannot be guessed.
+pub const RELYING_NONCE_BYTES_MIN: usize = 8;
+/// Bytes of a nonce that a caller chooses: at most.
+pub const RELYING_NONCE_BYTES_MAX: usize = 64;
+/// How long a verified client believes a verdict before it asks again, in milliseconds.
+pub const RELYING_VERDICT_MS_MAX: u64 = 3_600_000;
+/// How long a verified client's connection may be idle before it opens another, in milliseconds; well
+/// below the time after which nodes close theirs, so that requests do not meet the end of one.
+pub const RELYING_IDLE_MS_MAX: u64 = 15_000;
+/// Keys of nodes of one service that a verified client remembers.
+pub const RELYING_KEYS_MAX: usize = 64;

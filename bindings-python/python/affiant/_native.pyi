@@ -346,3 +346,33 @@ def verify_receipt(
     now: int | None = None,
 ) -> tuple[str, bool, str | None, list[tuple[str, str, str]]]: ...
 def verify_ledger(directory: str, service_certificate: str | None = None) -> str: ...
+
+# Behind affiant.verify and affiant.VerifiedClient, where they are documented.
+
+def verify_service(
+    url: str,
+    policy: str,
+    options: tuple[bytes | None, str | None, bytes | None, int | None, float],
+) -> tuple[str, bytes]: ...
+def verify_evidence(evidence: bytes, policy: str, bound: bytes | None, at: int) -> str: ...
+@final
+class VerifiedConnection:
+    @staticmethod
+    def open(
+        url: str,
+        policy: str,
+        options: tuple[bytes | None, str | None, bytes | None, int | None, float],
+        identity: tuple[str, str] | None,
+    ) -> tuple[tuple[str, bytes], VerifiedConnection | None]: ...
+    @property
+    def lost(self) -> bool: ...
+    @property
+    def verdict(self) -> tuple[str, bytes] | None: ...
+    def request(
+        self,
+        method: str,
+        target: str,
+        headers: list[tuple[str, str]],
+        body: bytes,
+        timeout: float,
+    ) -> tuple[tuple[str, bytes] | None, tuple[int, list[tuple[str, str]], bytes] | None]: ...

@@ -12,6 +12,7 @@ from affiant import _native
 if TYPE_CHECKING:
     from affiant._ledger import Ledger
     from affiant._receipt import Receipt, Verdict
+    from affiant._verify import EvidenceVerdict
 
 ROWS_SHOWN_MAX = 10
 MAPS_SHOWN_MAX = 20
@@ -109,3 +110,14 @@ def verdict(shown: Verdict) -> str:
     marks = {"passed": "ok", "failed": "FAILED", "skipped": "not checked"}
     rows = [(marks[check.outcome], check.name, check.explanation) for check in shown.checks]
     return _table(shown.summary(), ("", "check", "what was compared"), rows)
+
+
+def evidence(shown: EvidenceVerdict) -> str:
+    """Every check, with what was found and wanted."""
+    marks = {"passed": "ok", "warned": "WARNING", "failed": "FAILED", "skipped": "not checked"}
+    rows = [
+        (marks[check.outcome], check.name, check.reason, _short(check.found), _short(check.wanted))
+        for check in shown.checks
+    ]
+    head = ("", "check", "what was compared", "found", "wanted")
+    return _table(shown.headline(), head, rows, " ".join(shown._notes()))

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import json as _json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from affiant import _apps, _native
+from affiant._headers import Headers
 from affiant._ledger import Ledger
 from affiant._ledger import open as open_ledger
 from affiant._receipt import Receipt
@@ -38,32 +39,6 @@ _SAFE = "/%:@!$&'()*+,;=~-._"
 
 # By name: keys take a millisecond to make, and tests want many.
 _identities: dict[str, _native.Identity] = {}
-
-
-class Headers(Mapping[str, str]):
-    """Headers by name, in any case; those that repeat are joined by a comma."""
-
-    def __init__(self, items: Iterable[tuple[str, str]]) -> None:
-        self.items_list = [(name.lower(), value) for name, value in items]
-
-    def __getitem__(self, name: str) -> str:
-        found = self.get_list(name)
-        if not found:
-            raise KeyError(name)
-        return ", ".join(found)
-
-    def get_list(self, name: str) -> list[str]:
-        """Every value under a name, such as ``set-cookie``."""
-        return [value for known, value in self.items_list if known == name.lower()]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys(name for name, _ in self.items_list))
-
-    def __len__(self) -> int:
-        return len({name for name, _ in self.items_list})
-
-    def __repr__(self) -> str:
-        return f"Headers({self.items_list!r})"
 
 
 class Response:

@@ -20,6 +20,8 @@ mod transaction;
 
 use pyo3::prelude::*;
 
+pub(crate) use patience::seconds;
+
 /// Bounds the time of handlers that run while the process ends.
 #[pyfunction]
 fn process_ends() {

@@ -1,5 +1,5 @@
 //! The commands of `affiant`: projects to start from, a development service, a node, and the checkers
-//! of ledgers and receipts.
+//! of services, ledgers and receipts.
 //!
 //! A library, so that a program of another language can have the same commands: it calls [`run`] with
 //! the [`Languages`] that it can serve. This file only routes: each command lives in a module of its
@@ -15,6 +15,7 @@ pub mod exit;
 #[cfg(test)]
 mod fake;
 mod host;
+mod input;
 mod javascript;
 mod language;
 mod ledger;
@@ -26,6 +27,7 @@ pub mod python;
 mod receipt;
 mod sandbox;
 mod signals;
+mod verify;
 
 use std::ffi::OsString;
 
@@ -70,6 +72,7 @@ fn command(command: Command, languages: Languages) -> Result<u8, Failure> {
         Command::Receipt(receipt) => match receipt.command {
             ReceiptCommand::Verify(arguments) => receipt::verify(&arguments),
         },
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Completions(arguments) => Ok(completions::print(arguments.shell)),
     }
 }

@@ -3,10 +3,7 @@
 //! Invariant: exit code 0 means that the receipt's signature was checked and leads to the given
 //! certificate; what cannot be read at all is told apart (3) from what does not hold (1).
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use affiant_proof::{
     Digest, ExpectedClaims, Outcome, UnreadableReceipt, Verdict, VerifyOptions, limits,
@@ -16,6 +13,7 @@ use serde_json::json;
 
 use crate::args::ReceiptVerifyArgs;
 use crate::exit::{self, Failure};
+use crate::input::{parse_time, read, unreadable};
 use crate::output::Output;
 
 /// Bound on the size of a service certificate file, in bytes.
@@ -24,7 +22,7 @@ const CERTIFICATE_FILE_BYTES_MAX: u64 = 1 << 20;
 const CLAIMS_FILE_BYTES_MAX: u64 = 1 << 30;
 
 pub(crate) fn verify(arguments: &ReceiptVerifyArgs) -> Result<u8, Failure> {
-    let now = arguments.now.as_deref().map(parse_time).transpose()?;
+    let now = arguments.now.as_deref().map(|now| parse_time("--now", now)).transpose()?;
     let expected = arguments.claims.as_deref().map(parse_claims).transpose()?;
     let certificate = read(&arguments.service_cert, CERTIFICATE_FILE_BYTES_MAX)?;
     // What is no text is no certificate either, which the verifier says.
@@ -96,35 +94,4 @@ fn parse_claims(hex: &str) -> Result<Digest, Failure> {
     hex.to_ascii_lowercase().parse().map_err(|_| {
         Failure::new(exit::USAGE, format!("--claims {hex}: a digest is 64 hex characters"))
     })
-}
-
-/// `now`, or seconds since 1970.
-fn parse_time(text: &str) -> Result<u64, Failure> {
-    if text == "now" {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH);
-        return Ok(since.map_or(0, |since| since.as_secs()));
-    }
-    text.parse().map_err(|_| {
-        Failure::new(exit::USAGE, format!("--now {text}: write now, or seconds since 1970"))
-    })
-}
-
-fn unreadable(path: &Path, why: &str) -> Failure {
-    Failure::new(exit::UNREADABLE, format!("cannot read {}: {why}", path.display()))
-}
-
-/// The whole file, or standard input for `-`; refused beyond `bytes_max`.
-fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {
-    let failed = |error: std::io::Error| unreadable(path, &error.to_string());
-    let mut bytes = Vec::new();
-    if path.as_os_str() == "-" {
-        std::io::stdin().take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
-    } else {
-        let file = File::open(path).map_err(failed)?;
-        file.take(bytes_max + 1).read_to_end(&mut bytes).map_err(failed)?;
-    }
-    if bytes.len() as u64 > bytes_max {
-        return Err(unreadable(path, &format!("it is larger than {bytes_max} bytes")));
-    }
-    Ok(bytes)
 }

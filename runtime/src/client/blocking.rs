@@ -45,6 +45,11 @@ impl BlockingConnection {
         self.connection.peer_certificate()
     }
 
+    /// As [`Connection::limit`].
+    pub(crate) const fn limit(&mut self, bounds: Bounds) {
+        self.connection.limit(bounds);
+    }
+
     /// As [`Connection::send`].
     ///
     /// # Errors

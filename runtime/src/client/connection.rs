@@ -96,6 +96,11 @@ impl Connection {
         self.peer_certificate.as_ref()
     }
 
+    /// Other bounds from the next request on; that of heads stays.
+    pub(crate) const fn limit(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+    }
+
     /// Asks for `path` (with its query), and reads the whole answer. After an error the connection
     /// is of no more use.
     ///

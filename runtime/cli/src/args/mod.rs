@@ -2,6 +2,7 @@
 
 mod check;
 mod serve;
+mod verify;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ pub(crate) use check::{
     ReceiptCommand, ReceiptVerifyArgs,
 };
 pub(crate) use serve::{NodeArgs, SandboxArgs};
+pub(crate) use verify::VerifyArgs;
 
 const ABOUT: &str = "Runs ledger applications and checks what they did.";
 
@@ -23,6 +25,7 @@ Examples:
   affiant node --config node.json             a node, from CCF's node configuration
   affiant ledger verify ledger/               check every entry, root and signature of a ledger
   affiant receipt verify receipt.json --service-cert service_cert.pem
+  affiant verify https://127.0.0.1:8000 --policy policy.json
 
 `affiant COMMAND --help` explains a command.";
 
@@ -57,6 +60,8 @@ pub(crate) enum Command {
     Ledger(LedgerArgs),
     /// Check receipts.
     Receipt(ReceiptArgs),
+    /// Check that a service is what its evidence says and a policy accepts.
+    Verify(Box<VerifyArgs>),
     /// Print a shell completion script.
     Completions(CompletionsArgs),
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::{affiant, binary, fixtures};
 
-const COMMANDS: [&[&str]; 10] = [
+const COMMANDS: [&[&str]; 11] = [
     &["new"],
     &["bundle"],
     &["sandbox"],
@@ -15,6 +15,7 @@ const COMMANDS: [&[&str]; 10] = [
     &["ledger", "show"],
     &["ledger", "stat"],
     &["receipt", "verify"],
+    &["verify"],
     &["completions"],
 ];
 
@@ -29,7 +30,9 @@ fn every_command_explains_itself() {
         }
     }
     let general = affiant(&["--help"]).expect(0);
-    for command in ["new", "sandbox", "node", "bundle", "ledger", "receipt", "completions"] {
+    for command in
+        ["new", "sandbox", "node", "bundle", "ledger", "receipt", "verify", "completions"]
+    {
         assert!(general.stdout.contains(&format!("\n  {command}")), "{}", general.stdout);
     }
 }
@@ -43,6 +46,7 @@ fn wrong_usage_ends_with_2_and_says_what() {
         (&["receipt", "verify", "x"], "--service-cert"),
         (&["receipt", "verify", "x", "--service-cert", "y", "--claims", "zz"], "64 hex"),
         (&["receipt", "verify", "x", "--service-cert", "y", "--now", "later"], "seconds since"),
+        (&["verify", "x"], "--policy"),
         (&["sandbox"], "--app"),
         (&["sandbox", "--app", "x", "--python-workers", "1000"], "0..=256"),
         (&["bundle"], "<DIR>"),
@@ -73,7 +77,9 @@ fn completions_exist_for_three_shells() {
     {
         let script = affiant(&["completions", shell]).expect(0).stdout;
         assert!(script.contains(needle), "{shell}");
-        assert!(script.contains("service-cert") && script.contains("initial-user-count"));
+        for option in ["service-cert", "initial-user-count", "propose-policy"] {
+            assert!(script.contains(option), "{shell}: {option}");
+        }
     }
 }
 

@@ -13,4 +13,5 @@ mod sandbox;
 mod sandbox_apply;
 mod secret;
 mod support;
+mod verify;
 mod watch;
