@@ -34,6 +34,8 @@ mod verify;
 #[cfg(feature = "guest")]
 pub mod guest;
 pub mod limits;
+#[cfg(any(test, feature = "test-roots"))]
+pub mod testing;
 pub mod text;
 pub mod uvm;
 

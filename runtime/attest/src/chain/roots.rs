@@ -43,5 +43,17 @@ pub(super) fn pin_hex(product: Product) -> String {
 }
 
 pub(super) fn is_pinned(product: Product, public_key_info: &[u8]) -> bool {
-    digest(&SHA384, public_key_info).as_ref() == pin(product)
+    let found = digest(&SHA384, public_key_info);
+    found.as_ref() == pin(product) || is_test_root(product, found.as_ref())
+}
+
+/// The root that [`crate::testing`] issues with: never in a release build (see the head of lib.rs).
+#[cfg(any(test, feature = "test-roots"))]
+fn is_test_root(product: Product, digest: &[u8]) -> bool {
+    crate::testing::root_digest(product).as_slice() == digest
+}
+
+#[cfg(not(any(test, feature = "test-roots")))]
+const fn is_test_root(_: Product, _: &[u8]) -> bool {
+    false
 }
