@@ -18,6 +18,8 @@ use crate::evidence::{Attestation, Evidence};
 use crate::policy::Policy;
 use crate::report::{Report, ReportTcb};
 use crate::tcb::Product;
+use crate::text::{self, PolicyText};
+use crate::uvm::{self, UvmEndorsement};
 use crate::verdict::{Check, Outcome, Verdict};
 
 /// A verdict, and what was read on the way to it. **None of it is to be believed unless the verdict
@@ -35,6 +37,10 @@ pub struct Examination {
     pub tcb: Option<ReportTcb>,
     /// What the leaf says.
     pub leaf: Option<LeafFacts>,
+    /// The UVM endorsement, if there is one that holds in itself: the policy may not believe it.
+    pub uvm: Option<UvmEndorsement>,
+    /// The container policy, if there is one that could be read.
+    pub text: Option<PolicyText>,
 }
 
 /// Verifies evidence of an SNP guest at a time, in seconds since 1970: now, or when the evidence is
@@ -60,8 +66,16 @@ pub fn examine(evidence: &Evidence, policy: &Policy, at_unix_s: u64) -> Examinat
     guest::check(&subject, &mut checks);
     identity::check(&subject, &mut checks);
     let leaf = subject.chain.as_ref().ok().map(|chain| chain.leaf().clone());
-    let Subject { report, product, tcb, .. } = subject;
-    Examination { verdict: Verdict { checks }, report: report.ok(), product, tcb: tcb.ok(), leaf }
+    let Subject { report, product, tcb, uvm, text, .. } = subject;
+    Examination {
+        verdict: Verdict { checks },
+        report: report.ok(),
+        product,
+        tcb: tcb.ok(),
+        leaf,
+        uvm: uvm.and_then(Result::ok),
+        text: text.and_then(Result::ok),
+    }
 }
 
 fn policy_check(policy: &Policy) -> Check {
@@ -80,6 +94,8 @@ struct Subject<'a> {
     chain: Result<Chain, String>,
     product: Option<Product>,
     tcb: Result<ReportTcb, String>,
+    uvm: Option<Result<UvmEndorsement, String>>,
+    text: Option<Result<PolicyText, String>>,
 }
 
 impl<'a> Subject<'a> {
@@ -101,7 +117,11 @@ impl<'a> Subject<'a> {
             (Ok(_), None) => Err("the product is not known".to_owned()),
             (Err(_), _) => Err(NO_REPORT.to_owned()),
         };
-        Self { evidence, policy, at_unix_s, report, chain, product, tcb }
+        let uvm = evidence.uvm_endorsement.as_ref();
+        let uvm = uvm.map(|bytes| uvm::verify(bytes).map_err(|error| error.to_string()));
+        let text = evidence.policy_text.as_ref();
+        let text = text.map(|text| text::read(text).map_err(|error| error.to_string()));
+        Self { evidence, policy, at_unix_s, report, chain, product, tcb, uvm, text }
     }
 
     /// A check of the report.

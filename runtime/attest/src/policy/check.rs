@@ -8,6 +8,7 @@ use crate::AttestError;
 use crate::chain::RevocationList;
 use crate::limits::{POLICY_ENTRIES_MAX, POLICY_JSON_BYTES_MAX};
 use crate::tcb::{Product, TcbVersion};
+use crate::text::RULES;
 
 const WHAT: &str = "policy";
 /// The highest privilege level number.
@@ -59,6 +60,12 @@ impl Policy {
             return Err(refused(format!("uvm_endorsements: the did {did:?} is no {DID}...")));
         }
         count("policy_text.findings", self.policy_text.findings.len())?;
+        let known = |name: &String| RULES.iter().any(|rule| rule.name == name);
+        if let Some(name) = self.policy_text.findings.keys().find(|name| !known(name)) {
+            let rules = RULES.iter().map(|rule| rule.name).collect::<Vec<_>>().join(", ");
+            let why = format!("policy_text.findings: {name:?} is no rule; the rules are {rules}");
+            return Err(refused(why));
+        }
         if let Some(vmpl) = self.vmpl.filter(|vmpl| *vmpl > VMPL_MAX) {
             return Err(refused(format!("vmpl: {vmpl} is not 0 to {VMPL_MAX}")));
         }
@@ -227,6 +234,7 @@ mod tests {
                 r#"{"uvm_endorsements": [{"did": "did:web:x", "feed": "f", "minimum_svn": 1}]}"#,
                 "is no did:x509:",
             ),
+            (r#"{"policy_text": {"findings": {"exek": "warn"}}}"#, "\"exek\" is no rule"),
             (r#"{} {}"#, "trailing characters"),
             ("[]", "policy cannot be read"),
         ] {

@@ -2,11 +2,13 @@
 
 use ring::digest::{SHA256, digest};
 
-use super::{Subject, counted, fail, hold, pass, skip};
+use super::{Subject, counted, fail, hold, pass, skip, warn};
 use crate::hex;
 use crate::limits::BOUND_BYTES_MAX;
-use crate::policy::Allowed;
+use crate::policy::{Allowed, TextAction, UvmRule};
 use crate::report::Report;
+use crate::text::Finding;
+use crate::uvm::UvmEndorsement;
 use crate::verdict::Check;
 
 pub(super) fn check(subject: &Subject<'_>, checks: &mut Vec<Check>) {
@@ -31,17 +33,75 @@ pub(super) fn check(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     checks.push(age(subject));
 }
 
+/// It holds in itself and vouches for this measurement. Whether the policy believes who vouches is a
+/// part of the check `measurement`.
 fn uvm_endorsement(subject: &Subject<'_>) -> Check {
     let name = "uvm endorsement";
-    match &subject.evidence.uvm_endorsement {
-        None => skip(name, "the evidence has no UVM endorsement"),
-        Some(_) => fail(name, "", "", "a UVM endorsement cannot be read yet"),
+    let endorsement = match &subject.uvm {
+        None => return skip(name, "the evidence has no UVM endorsement"),
+        Some(Err(why)) => return fail(name, "", "", why),
+        Some(Ok(endorsement)) => endorsement,
+    };
+    subject.of_report(name, |report| {
+        let found = hex::encode(&endorsement.measurement);
+        let wanted = hex::encode(&report.measurement);
+        if endorsement.measurement == report.measurement {
+            let why = format!("it holds in itself and vouches: {}", described(endorsement));
+            return pass(name, found, wanted, why);
+        }
+        let why = format!("it vouches for another measurement: {}", described(endorsement));
+        fail(name, found, wanted, why)
+    })
+}
+
+fn described(endorsement: &UvmEndorsement) -> String {
+    let UvmEndorsement { did, feed, svn, .. } = endorsement;
+    format!("feed {feed}, SVN {svn}, by {did}")
+}
+
+/// In the policy's list, or vouched for by somebody whom the policy believes.
+fn measurement(subject: &Subject<'_>, report: &Report) -> Check {
+    let name = "measurement";
+    let policy = subject.policy;
+    let found = hex::encode(&report.measurement);
+    if policy.measurements.contains(&found) {
+        return one_of(name, found, &policy.measurements);
+    }
+    let vouched = match &subject.uvm {
+        _ if policy.uvm_endorsements.is_empty() => Err("the policy believes nobody".to_owned()),
+        None => Err("the evidence has no UVM endorsement".to_owned()),
+        Some(Err(_)) => Err("the UVM endorsement does not hold".to_owned()),
+        Some(Ok(found)) if found.measurement != report.measurement => {
+            Err("the UVM endorsement is for another measurement".to_owned())
+        }
+        Some(Ok(endorsement)) => believed(&policy.uvm_endorsements, endorsement),
+    };
+    let listed = counted(policy.measurements.list());
+    match vouched {
+        Ok(why) => pass(name, found, "", why),
+        Err(why) => {
+            let why = format!("not in the policy's list, and nobody vouches for it: {why}");
+            fail(name, found, listed, why)
+        }
     }
 }
 
-fn measurement(subject: &Subject<'_>, report: &Report) -> Check {
-    let found = hex::encode(&report.measurement);
-    one_of("measurement", found, &subject.policy.measurements)
+/// Whether one rule believes issuer, feed and version of an endorsement.
+fn believed(rules: &[UvmRule], endorsement: &UvmEndorsement) -> Result<String, String> {
+    let UvmEndorsement { did, feed, svn, .. } = endorsement;
+    let mut by_issuer = rules.iter().filter(|rule| rule.did == *did).peekable();
+    if by_issuer.peek().is_none() {
+        return Err(format!("the policy does not believe {did}"));
+    }
+    let Some(lowest) =
+        by_issuer.filter(|rule| rule.feed == *feed).map(|rule| rule.minimum_svn).min()
+    else {
+        return Err(format!("the policy does not believe feed {feed:?} of {did}"));
+    };
+    if *svn < lowest {
+        return Err(format!("SVN {svn} of feed {feed} is below the policy's minimum {lowest}"));
+    }
+    Ok(format!("vouched for: {}; the policy wants SVN {lowest} or later", described(endorsement)))
 }
 
 /// A value and the policy's list of it.
@@ -70,11 +130,36 @@ fn policy_text(subject: &Subject<'_>, report: &Report) -> Check {
     hold(name, found == wanted, found, wanted, "the container policy's SHA-256 is the host data")
 }
 
+/// What the text lets the host do, and what the policy makes of it.
 fn policy_rules(subject: &Subject<'_>) -> Check {
     let name = "policy rules";
-    match &subject.evidence.policy_text {
-        None => skip(name, "the evidence has no container policy"),
-        Some(_) => fail(name, "", "", "a container policy cannot be read yet"),
+    let text = match &subject.text {
+        None => return skip(name, "the evidence has no container policy"),
+        Some(Err(why)) => return fail(name, "", "", why),
+        Some(Ok(text)) => text,
+    };
+    let action = |finding: &&Finding| subject.policy.text_action(finding.rule);
+    let of = |wanted| text.findings.iter().filter(move |found| action(found) == wanted);
+    let refused = listed(of(TextAction::Refuse));
+    if let Some(refused) = refused {
+        return fail(name, refused, "", "the container policy lets the host do too much");
+    }
+    if let Some(warned) = listed(of(TextAction::Warn)) {
+        let why = "the container policy lets the host do what the policy warns of";
+        return warn(name, warned, "", why);
+    }
+    pass(name, "", "", "the container policy has none of the holes that the policy looks for")
+}
+
+/// Findings in words: the first ones, and how many more there are. `None`: there are none.
+fn listed<'a>(findings: impl Iterator<Item = &'a Finding>) -> Option<String> {
+    const SHOWN: usize = 16;
+    let all: Vec<_> = findings.map(ToString::to_string).collect();
+    let shown = all.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join("; ");
+    match all.len() {
+        0 => None,
+        few if few <= SHOWN => Some(shown),
+        many => Some(format!("{shown}; and {} more", many - SHOWN)),
     }
 }
 
