@@ -10,6 +10,7 @@ mod revocation;
 mod roots;
 
 pub use extensions::{LeafFacts, LeafKind};
+pub(crate) use pem::certificates;
 pub use pem::to_pem;
 pub use revocation::RevocationList;
 
@@ -48,7 +49,7 @@ impl Chain {
     /// It is too large, has another number of certificates, one of them cannot be read or holds a key
     /// or algorithm other than AMD's, or the leaf's extensions are not those of a VCEK or VLEK.
     pub fn parse(bytes: &[u8]) -> Result<Self, AttestError> {
-        let ders = pem::certificates(bytes)?;
+        let ders = certificates(bytes)?;
         let [leaf, authority, root] = ders.as_slice() else {
             let why = format!(
                 "it has {} certificates; leaf, ASK and ARK, in this order, are due",

@@ -34,6 +34,7 @@ mod verify;
 #[cfg(feature = "guest")]
 pub mod guest;
 pub mod limits;
+pub mod maa;
 #[cfg(any(test, feature = "test-roots"))]
 pub mod testing;
 pub mod text;

@@ -53,3 +53,9 @@ pub const FIRMWARE_WAIT_MS_FIRST: u64 = 50;
 pub const FIRMWARE_WAIT_MS_MAX: u64 = 2_000;
 /// Bytes of one file of a security context, at most.
 pub const SECURITY_CONTEXT_FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Bytes of an issuer's key set, at most.
+pub const KEY_SET_BYTES_MAX: usize = 1024 * 1024;
+/// Keys in an issuer's key set, at most.
+pub const KEY_SET_KEYS_MAX: usize = 64;
+/// Bytes of a key vault's release policy, at most.
+pub const RELEASE_POLICY_BYTES_MAX: usize = 64 * 1024;

@@ -32,7 +32,7 @@ pub fn to_pem(der: &[u8]) -> String {
 }
 
 /// The certificates of a chain, in DER, in the order of the text.
-pub(super) fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, AttestError> {
+pub(crate) fn certificates(bytes: &[u8]) -> Result<Vec<Vec<u8>>, AttestError> {
     AttestError::bound("bytes of the certificate chain", bytes.len(), CHAIN_BYTES_MAX)?;
     if bytes.first() == Some(&SEQUENCE) {
         return split_der(bytes);

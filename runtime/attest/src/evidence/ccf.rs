@@ -5,13 +5,13 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::encoding::{from_base64, to_base64, to_hex};
+use super::encoding::{from_base64, to_base64};
 use super::{Attestation, Evidence, VirtualEvidence};
-use crate::AttestError;
 use crate::limits::{
     BOUND_BYTES_MAX, CHAIN_BYTES_MAX, EVIDENCE_JSON_BYTES_MAX, POLICY_TEXT_BYTES_MAX, REPORT_BYTES,
     UVM_ENDORSEMENT_BYTES_MAX,
 };
+use crate::{AttestError, hex};
 
 /// The format of a quote of an AMD SEV-SNP guest.
 pub const FORMAT_SNP: &str = "AMD_SEV_SNP_v1";
@@ -218,7 +218,7 @@ fn write(attestation: &Attestation) -> Wire {
 /// Hex of the measurement in a report, or of the text that stands in for it.
 fn measurement(attestation: &Attestation) -> Option<String> {
     match attestation {
-        Attestation::Snp(evidence) => super::measurement(&evidence.report).map(to_hex),
-        Attestation::Virtual(evidence) => Some(to_hex(evidence.measurement.as_bytes())),
+        Attestation::Snp(evidence) => super::measurement(&evidence.report).map(hex::encode),
+        Attestation::Virtual(evidence) => Some(hex::encode(evidence.measurement.as_bytes())),
     }
 }

@@ -32,8 +32,6 @@ pub use ccf::{CcfQuote, FORMAT_SNP, FORMAT_VIRTUAL};
 pub use hcl::HclReport;
 pub use table::CertificateTable;
 
-pub(crate) use encoding::{from_hex, to_hex};
-
 /// Everything a verifier is given about a guest, in raw bytes. Nothing of it is trusted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Evidence {

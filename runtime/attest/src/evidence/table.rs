@@ -3,9 +3,9 @@
 //! bits each, ended by an entry of zeros, and the certificates after them.
 
 use super::Evidence;
-use super::encoding::{certificate_from_either, certificate_to_pem, certificates_from_pem};
-use crate::AttestError;
+use super::encoding::certificate_from_either;
 use crate::limits::{CERTIFICATE_TABLE_BYTES_MAX, CRL_BYTES_MAX};
+use crate::{AttestError, chain, to_pem};
 
 const WHAT: &str = "certificate table";
 const ENTRY_BYTES: usize = 24;
@@ -143,7 +143,7 @@ impl CertificateTable {
     /// # Errors
     /// The chain cannot be read, or has more than three certificates.
     pub fn from_endorsements(pem: &[u8], is_vlek: bool) -> Result<Self, AttestError> {
-        let mut chain = certificates_from_pem(pem)?.into_iter();
+        let mut chain = chain::certificates(pem)?.into_iter();
         let (leaf, ask, ark) = (chain.next(), chain.next(), chain.next());
         if chain.next().is_some() {
             return Err(AttestError::malformed(WHAT, "the chain has more than three certificates"));
@@ -153,16 +153,14 @@ impl CertificateTable {
     }
 
     /// The chain in PEM of the key that signed a report: leaf, ASK, ARK, as far as they are there.
-    ///
-    /// # Errors
-    /// A certificate is too large.
-    pub fn endorsements(&self, is_vlek: bool) -> Result<Vec<u8>, AttestError> {
+    #[must_use]
+    pub fn endorsements(&self, is_vlek: bool) -> Vec<u8> {
         let leaf = if is_vlek { &self.vlek } else { &self.vcek };
         let mut pem = String::new();
         for certificate in [leaf, &self.ask, &self.ark].into_iter().flatten() {
-            pem.push_str(&certificate_to_pem(certificate)?);
+            pem.push_str(&to_pem(certificate));
         }
-        Ok(pem.into_bytes())
+        pem.into_bytes()
     }
 }
 
@@ -174,7 +172,7 @@ impl Evidence {
     /// The report has another size, or the table cannot be read.
     pub fn from_extended_report(report: &[u8], table: &[u8]) -> Result<Self, AttestError> {
         let table = CertificateTable::parse(table)?;
-        Self::new(report.to_vec(), table.endorsements(super::is_signed_by_vlek(report))?)
+        Self::new(report.to_vec(), table.endorsements(super::is_signed_by_vlek(report)))
     }
 
     /// The table from which [`Evidence::from_extended_report`] takes this chain.

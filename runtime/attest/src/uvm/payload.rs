@@ -5,8 +5,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::{Hash, MEASUREMENT_BYTES, Message, UvmForm, WHAT};
-use crate::AttestError;
-use crate::evidence::from_hex;
+use crate::{AttestError, hex};
 
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
@@ -94,10 +93,7 @@ fn read_json(payload: &[u8]) -> Result<Content, AttestError> {
             return Err(AttestError::malformed(WHAT, "it names no security version"));
         }
     };
-    let measurement = from_hex("launch measurement", &payload.measurement)?;
-    let measurement = measurement.try_into().map_err(|bytes: Vec<u8>| {
-        AttestError::malformed(WHAT, format!("a launch measurement of {} bytes", bytes.len()))
-    })?;
+    let measurement = hex::decode("launch measurement", &payload.measurement)?;
     Ok(Content { measurement, svn, form: UvmForm::Json })
 }
 

@@ -1,11 +1,11 @@
 //! Public keys and signatures of COSE messages, certificates and tokens, verified with `ring`.
 
 use der::Encode as _;
-use der::asn1::ObjectIdentifier;
+use der::asn1::{ObjectIdentifier, UintRef};
 use ring::signature as ring;
 use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
 
-use crate::AttestError;
+use crate::{AttestError, hex};
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
@@ -103,7 +103,7 @@ fn pss_hash(algorithm: &AlgorithmIdentifierOwned) -> Result<Hash, AttestError> {
             return Ok(hash);
         }
     }
-    Err(AttestError::Unknown { what: "RSA-PSS parameters", found: crate::evidence::to_hex(&found) })
+    Err(AttestError::Unknown { what: "RSA-PSS parameters", found: hex::encode(&found) })
 }
 
 /// A public key.
@@ -137,6 +137,17 @@ impl Key {
             P384 => Ok(Self::P384(bytes.to_vec())),
             other => Err(unknown("curve of a public key", other)),
         }
+    }
+
+    /// An RSA key from its modulus and exponent, big-endian.
+    pub(crate) fn from_rsa_parts(modulus: &[u8], exponent: &[u8]) -> Result<Self, AttestError> {
+        let encode = || -> der::Result<Vec<u8>> {
+            let mut body = UintRef::new(modulus)?.to_der()?;
+            body.extend_from_slice(&UintRef::new(exponent)?.to_der()?);
+            der::asn1::AnyRef::new(der::Tag::Sequence, &body)?.to_der()
+        };
+        let key = encode().map_err(|error| AttestError::malformed("RSA key", error.to_string()))?;
+        Ok(Self::Rsa(key))
     }
 
     /// A key on a curve from its coordinates, each as long as the curve demands: 32 or 48 bytes.
