@@ -42,12 +42,12 @@ pub struct Validity {
 }
 
 impl Chain {
-    /// Reads a chain: PEM, as hosts write it (any white space around lines and certificates), or DER
-    /// certificates one after the other; leaf, ASK, ARK in this order.
+    /// Reads a chain: PEM, as hosts write it (any white space around lines and certificates), or
+    /// DER certificates one after the other; leaf, ASK, ARK in this order.
     ///
     /// # Errors
-    /// It is too large, has another number of certificates, one of them cannot be read or holds a key
-    /// or algorithm other than AMD's, or the leaf's extensions are not those of a VCEK or VLEK.
+    /// It is too large, has another number of certificates, one of them cannot be read or holds a
+    /// key or algorithm other than AMD's, or the leaf's extensions are not those of a VCEK or VLEK.
     pub fn parse(bytes: &[u8]) -> Result<Self, AttestError> {
         let ders = certificates(bytes)?;
         let [leaf, authority, root] = ders.as_slice() else {
@@ -91,7 +91,8 @@ impl Chain {
         roots::pin_hex(product)
     }
 
-    /// Checks the three signatures: the ARK's by itself, the ASK's by the ARK, the leaf's by the ASK.
+    /// Checks the three signatures: the ARK's by itself, the ASK's by the ARK, the leaf's by the
+    /// ASK.
     ///
     /// # Errors
     /// The first that does not verify.
@@ -101,8 +102,8 @@ impl Chain {
         self.leaf.check_signed_by(&self.authority)
     }
 
-    /// Checks names, CA constraints and key usage: that each certificate may stand where it does, and
-    /// that the ASK is one for this kind of leaf.
+    /// Checks names, CA constraints and key usage: that each certificate may stand where it does,
+    /// and that the ASK is one for this kind of leaf.
     ///
     /// # Errors
     /// In words, the first that does not hold.

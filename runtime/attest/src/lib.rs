@@ -58,3 +58,8 @@ pub use statement::{Affiant, Statement};
 pub use tcb::{ByteOrder, Product, TcbBytes, TcbVersion, matches_hex};
 pub use verdict::{CHECKS, Check, Outcome, Verdict};
 pub use verify::{Examination, examine, verify, verify_attestation, verify_virtual};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

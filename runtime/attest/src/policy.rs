@@ -17,8 +17,8 @@ pub struct Policy {
     pub products: Vec<String>,
     /// `VCEK`, `VLEK`. Default: VCEK alone, as CCF.
     pub signing_keys: Vec<String>,
-    /// The lowest reported TCB, by CPUID (EAX of function 1, 8 hex digits) or by product's name; the
-    /// former goes before. A processor that is not named fails where this is not empty.
+    /// The lowest reported TCB, by CPUID (EAX of function 1, 8 hex digits) or by product's name;
+    /// the former goes before. A processor that is not named fails where this is not empty.
     pub minimum_tcb: BTreeMap<String, ComponentMinimum>,
     /// The minimum holds for the TCB at launch too. Default: no.
     pub minimum_launch_tcb: bool,
@@ -50,8 +50,8 @@ pub struct Policy {
     pub author_key_digests: Allowed,
     /// Current firmware may be newer than the committed one. Default: no.
     pub provisional_firmware: bool,
-    /// Certificates of the chain may have expired; they must still verify. Default: no. Pass the time
-    /// of the evidence to `verify` instead, where it is known.
+    /// Certificates of the chain may have expired; they must still verify. Default: no. Pass the
+    /// time of the evidence to `verify` instead, where it is known.
     pub expired_certificates: bool,
     /// Certificate revocation lists by the ARKs, PEM or base64 of DER.
     pub revocation_lists: Vec<String>,
@@ -126,7 +126,8 @@ pub struct UvmRule {
 pub struct PolicyTextRule {
     /// The text must be there. Default: no; where it is, its digest must be the host data.
     pub required: bool,
-    /// What each finding leads to, by rule name; the default for rules that are not named is refusal.
+    /// What each finding leads to, by rule name; the default for rules that are not named is
+    /// refusal.
     pub findings: BTreeMap<String, TextAction>,
 }
 
@@ -146,7 +147,8 @@ pub enum TextAction {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GuestPolicyRule {
-    /// The host may read the guest's memory. Default: false, and there is hardly a reason to change it.
+    /// The host may read the guest's memory. Default: false, and there is hardly a reason to change
+    /// it.
     pub debug: Option<bool>,
     /// A migration agent may move the guest. Default: false.
     pub migration_agent: Option<bool>,
@@ -189,8 +191,8 @@ pub struct VirtualRule {
 impl Policy {
     /// Asks only whether the evidence is genuine: a report that AMD's hardware signed with a chip's
     /// key, of a guest that its host can neither read (debug) nor move (migration agent). Any
-    /// measurement, host data, privilege level of a guest, provisional firmware and report data: **the
-    /// caller must check who the guest is.**
+    /// measurement, host data, privilege level of a guest, provisional firmware and report data:
+    /// **the caller must check who the guest is.**
     #[must_use]
     pub fn genuine_only() -> Self {
         Self {

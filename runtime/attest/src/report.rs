@@ -108,8 +108,8 @@ pub struct Cpuid {
 }
 
 impl Cpuid {
-    /// EAX of CPUID function 1, by which CCF's tables name processors; `None` for what that register
-    /// cannot hold.
+    /// EAX of CPUID function 1, by which CCF's tables name processors; `None` for what that
+    /// register cannot hold.
     #[must_use]
     pub fn eax(self) -> Option<u32> {
         const BASE_FAMILY: u8 = 0x0f;
@@ -164,7 +164,8 @@ pub struct ReportSignature {
 }
 
 impl ReportSignature {
-    /// Both halves as the rest of the world writes them: R then S, 48 bytes each, highest byte first.
+    /// Both halves as the rest of the world writes them: R then S, 48 bytes each, highest byte
+    /// first.
     #[must_use]
     pub fn to_fixed(&self) -> [u8; 2 * COORDINATE_BYTES] {
         let mut bytes = [0_u8; 2 * COORDINATE_BYTES];
@@ -240,8 +241,8 @@ impl Report {
     /// Reads a report.
     ///
     /// # Errors
-    /// Another length than [`crate::limits::REPORT_BYTES`], another version than 2, 3 and 5, another
-    /// algorithm, or a reserved byte or bit that is not zero.
+    /// Another length than [`crate::limits::REPORT_BYTES`], another version than 2, 3 and 5,
+    /// another algorithm, or a reserved byte or bit that is not zero.
     pub fn parse(bytes: &[u8]) -> Result<Self, AttestError> {
         read::report(bytes)
     }

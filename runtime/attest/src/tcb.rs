@@ -1,7 +1,7 @@
 //! Products, and the security versions of the firmware under a guest.
 //!
-//! The eight bytes of a TCB version are laid out differently on Turin than before, so they are never
-//! compared as integers: only component by component, and only within a product.
+//! The eight bytes of a TCB version are laid out differently on Turin than before, so they are
+//! never compared as integers: only component by component, and only within a product.
 
 use core::fmt;
 use core::str::FromStr;

@@ -1,9 +1,9 @@
 //! The verification: every check of [`CHECKS`], in its order, each with what was found, what was
 //! wanted and why.
 //!
-//! A check that fails stops no other. One that cannot be made, because what it looks at could not be
-//! read, is skipped and says so; what could not be read has failed then, so a skipped check never
-//! lets evidence through.
+//! A check that fails stops no other. One that cannot be made, because what it looks at could not
+//! be read, is skipped and says so; what could not be read has failed then, so a skipped check
+//! never lets evidence through.
 
 mod genuine;
 mod guest;
@@ -148,6 +148,8 @@ impl<'a> Subject<'a> {
 
 const NO_REPORT: &str = "not made: the report cannot be read";
 const NO_CHAIN: &str = "not made: the certificate chain is missing or cannot be read";
+/// Bytes of one text of a check; what is longer is cut.
+const SHOWN_BYTES_MAX: usize = 4096;
 
 fn make(
     name: &'static str,
@@ -156,8 +158,30 @@ fn make(
     wanted: impl Into<String>,
     reason: impl Into<String>,
 ) -> Check {
-    let (found, wanted, reason) = (found.into(), wanted.into(), reason.into());
-    Check { name, outcome, found, wanted, reason }
+    let (found, wanted) = (printable(found.into()), printable(wanted.into()));
+    Check { name, outcome, found, wanted, reason: printable(reason.into()) }
+}
+
+/// Names in certificates and texts in policies are whatever their maker liked: nothing of them may
+/// steer a terminal or flood a log.
+fn printable(text: String) -> String {
+    let steers = |character: char| {
+        character.is_control()
+            || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(character, '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    if text.len() <= SHOWN_BYTES_MAX && !text.chars().any(steers) {
+        return text;
+    }
+    let mut shown = String::new();
+    for character in text.chars() {
+        if shown.len() >= SHOWN_BYTES_MAX {
+            shown.push_str("...");
+            break;
+        }
+        shown.push(if steers(character) { '?' } else { character });
+    }
+    shown
 }
 
 fn pass(
@@ -191,16 +215,15 @@ fn skip(name: &'static str, reason: impl Into<String>) -> Check {
     make(name, Outcome::Skipped, "", "", reason)
 }
 
-/// Passed if it holds, failed if not.
+/// Passed for the first reason if it holds, failed for the second if not.
 fn hold(
     name: &'static str,
     holds: bool,
     found: impl Into<String>,
     wanted: impl Into<String>,
-    reason: impl Into<String>,
+    (good, bad): (impl Into<String>, impl Into<String>),
 ) -> Check {
-    let outcome = if holds { Outcome::Passed } else { Outcome::Failed };
-    make(name, outcome, found, wanted, reason)
+    if holds { pass(name, found, wanted, good) } else { fail(name, found, wanted, bad) }
 }
 
 /// A bit of a report.
@@ -218,7 +241,8 @@ fn bit_checks(
             None => skip(name, "the policy accepts either"),
             Some(wanted) => {
                 let found = bit(report);
-                hold(name, found == *wanted, word(found), word(*wanted), *reason)
+                let reasons = (format!("{reason}: as wanted"), format!("{reason}: not as wanted"));
+                hold(name, found == *wanted, word(found), word(*wanted), reasons)
             }
         }));
     }

@@ -1,5 +1,5 @@
-//! One bit changed anywhere in real evidence, and it is refused: every bit of one report, samples of
-//! the other reports and of every chain. (Of UVM endorsements: `uvm.rs`.)
+//! One bit changed anywhere in real evidence, and it is refused: every bit of one report, samples
+//! of the other reports and of every chain. (Of UVM endorsements: `uvm.rs`.)
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod sets;
@@ -65,7 +65,8 @@ fn bits_of_every_report_count() {
 fn bits_of_every_chain_count() {
     for set in sets() {
         let evidence = bare(set.evidence);
-        // Turin's lines end in CR LF, and one bit makes a tabulator of a CR: white space, as before.
+        // Turin's lines end in CR LF, and one bit makes a tabulator of a CR: white space, as
+        // before.
         let chain: Vec<u8> =
             evidence.endorsements.iter().copied().filter(|byte| *byte != b'\r').collect();
         let chains = wire::flipped(&chain, 0..chain.len(), CHAIN_STEP);

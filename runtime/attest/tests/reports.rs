@@ -5,7 +5,9 @@
 mod sets;
 mod wire;
 
-use affiant_attest::{Product, Report};
+use affiant_attest::testing::{AT, Guest};
+use affiant_attest::{Chain, Evidence, Policy, Product, Report, RevocationList, verify};
+use proptest::prelude::*;
 use sets::sets;
 use sev::firmware::guest::AttestationReport;
 use sev::parser::ByteParser as _;
@@ -69,5 +71,44 @@ fn every_field_is_what_the_sev_crate_reads() {
             let theirs = (theirs.fmc, theirs.bootloader, theirs.tee, theirs.snp, theirs.microcode);
             assert_eq!((ours.fmc, ours.boot_loader, ours.tee, ours.snp, ours.microcode), theirs);
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_refused_and_never_panic(
+        mut report in proptest::collection::vec(any::<u8>(), 0..1300),
+        chain in proptest::collection::vec(any::<u8>(), 0..600),
+        version in 0_u8..7,
+    ) {
+        if let Some(byte) = report.first_mut() {
+            *byte = version;
+        }
+        let _ = Report::parse(&report);
+        prop_assert!(Chain::parse(&chain).is_err());
+        prop_assert!(RevocationList::from_der(&chain).is_err());
+        let evidence = Evidence { report, endorsements: chain, ..Evidence::default() };
+        prop_assert!(!verify(&evidence, &Policy::genuine_only(), AT).is_trusted());
+    }
+
+    #[test]
+    fn any_change_of_several_bytes_is_refused(
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), 1_u8..), 1..8),
+        in_chain in any::<bool>(),
+    ) {
+        let mut evidence = Guest::new(Product::Turin).build();
+        let bytes = if in_chain { &mut evidence.endorsements } else { &mut evidence.report };
+        let before = bytes.clone();
+        for (index, change) in changes {
+            let at = index.index(bytes.len());
+            bytes[at] ^= change;
+        }
+        prop_assume!(*bytes != before);
+        // White space for white space in the chain's text is no change of the chain.
+        let spaces = |bytes: &[u8]| -> Vec<u8> {
+            bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect()
+        };
+        prop_assume!(!in_chain || spaces(bytes) != spaces(&before));
+        prop_assert!(!verify(&evidence, &Policy::genuine_only(), AT).is_trusted());
     }
 }

@@ -4,7 +4,7 @@
 use affiant_attest::testing::{AT, Guest, RevocationSpec, revocation_list};
 use affiant_attest::{
     Allowed, ComponentMinimum, Cpuid, Evidence, FirmwareVersion, LeafKind, Outcome, Policy,
-    Product, TcbVersion, Verdict, verify,
+    Product, TcbVersion, Verdict, to_pem, verify,
 };
 
 fn genuine(guest: &Guest) -> Verdict {
@@ -263,6 +263,41 @@ fn authorities_that_may_not_issue_are_refused() {
 }
 
 #[test]
+fn a_chain_has_three_certificates_in_their_order() {
+    let policy = Policy::genuine_only();
+    let guest = Guest::new(Product::Genoa);
+    let evidence = guest.build();
+    let with = |endorsements: Vec<u8>| {
+        let evidence = Evidence { endorsements, ..evidence.clone() };
+        failed(&verify(&evidence, &policy, AT))
+    };
+    let [leaf, ask, ark] = guest.issue.certificates().map(|der| to_pem(&der).into_bytes());
+    for order in [
+        [&leaf, &ark, &ask],
+        [&ask, &leaf, &ark],
+        [&ask, &ark, &leaf],
+        [&ark, &ask, &leaf],
+        [&ark, &leaf, &ask],
+        [&leaf, &leaf, &ark],
+        [&leaf, &ask, &ask],
+        [&leaf, &ark, &ark],
+    ] {
+        let failed = with(order.map(Vec::as_slice).concat());
+        assert!(!failed.is_empty());
+    }
+    assert_eq!(with([&leaf[..], &ask, &ark].concat()), [""; 0]);
+    assert_eq!(with([&leaf[..], &ask].concat()), ["chain"]);
+    assert_eq!(with([&leaf[..], &ask, &ark, &ark].concat()), ["chain"]);
+    assert_eq!(with(leaf.clone()), ["chain"]);
+    // In DER, one after the other; and in PEM as hosts mangle it.
+    assert_eq!(with(guest.issue.certificates().concat()), [""; 0]);
+    let text = String::from_utf8(evidence.endorsements.clone()).unwrap();
+    assert_eq!(with(text.replace('\n', "\r\n\r\n").into_bytes()), [""; 0]);
+    assert_eq!(with(text.trim_end().as_bytes().to_vec()), [""; 0]);
+    assert_eq!(with(text.replace("-----BEGIN", "# next\n-----BEGIN").into_bytes()), ["chain"]);
+}
+
+#[test]
 fn leaves_that_are_not_amds_are_not_read() {
     let guest = || Guest::new(Product::Milan);
     for (wanted, guest) in [
@@ -436,4 +471,14 @@ fn nothing_at_all_is_refused() {
     assert_eq!(failed(&verify(&no_report, &Policy::genuine_only(), AT)), ["report"]);
     let no_chain = Evidence { endorsements: Vec::new(), ..Guest::new(Product::Milan).build() };
     assert_eq!(failed(&verify(&no_chain, &Policy::genuine_only(), AT)), ["chain"]);
+}
+
+#[test]
+fn names_in_certificates_steer_no_terminal() {
+    let name = format!("Milan-\u{1b}[2J\r\n{}", "x".repeat(9000));
+    let guest = Guest::new(Product::Milan).issue(|issue| issue.product_name = name);
+    let verdict = judged(&guest, &Policy::genuine_only(), &[]);
+    let found = &verdict.check("chain").unwrap().found;
+    assert!(found.starts_with("VCEK of Milan-?[2J??x"), "{found}");
+    assert!(found.len() < 4200, "{} bytes", found.len());
 }

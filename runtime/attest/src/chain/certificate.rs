@@ -11,8 +11,8 @@ use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 use crate::AttestError;
 use crate::limits::CERTIFICATE_BYTES_MAX;
 
-/// RSASSA-PSS with SHA-384, MGF1 with SHA-384, 48 bytes of salt and the usual trailer: as AMD writes
-/// it (the trailer, though the default, in the open) and as DER demands it (left out).
+/// RSASSA-PSS with SHA-384, MGF1 with SHA-384, 48 bytes of salt and the usual trailer: as AMD
+/// writes it (the trailer, though the default, in the open) and as DER demands it (left out).
 const PSS_SHA384: [&[u8]; 2] = [
     b"\x30\x46\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a\x30\x39\
       \xa0\x0f\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\

@@ -1,8 +1,8 @@
 //! Certificate revocation lists (RFC 5280, section 5) by an ARK.
 //!
-//! An ARK's list covers what the ARK issued: itself and the ASK. It covers leaves only where it says
-//! so, entry by entry (an indirect list); a leaf's serial number alone means nothing, since every
-//! VCEK has the serial number 0.
+//! An ARK's list covers what the ARK issued: itself and the ASK. It covers leaves only where it
+//! says so, entry by entry (an indirect list); a leaf's serial number alone means nothing, since
+//! every VCEK has the serial number 0.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -149,8 +149,8 @@ fn is_same_number(one: &[u8], other: &[u8]) -> bool {
     one.get(strip(one)..) == other.get(strip(other)..)
 }
 
-/// The list's extensions: whether it is indirect. A delta list, and one that leaves authorities out,
-/// is refused: it cannot show that an ASK is in force.
+/// The list's extensions: whether it is indirect. A delta list, and one that leaves authorities
+/// out, is refused: it cannot show that an ASK is in force.
 fn check_extensions(extensions: &[Extension]) -> Result<bool, AttestError> {
     let mut indirect = false;
     for extension in extensions {

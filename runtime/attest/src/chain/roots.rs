@@ -1,7 +1,7 @@
 //! AMD's root keys (ARK), pinned: one per product, shared by its VCEK and VLEK chains.
 //!
-//! Source: the `cert_chain` files of AMD's key distribution service, kdsintf.amd.com. A key is pinned,
-//! not a certificate, since AMD may issue another certificate for it.
+//! Source: the `cert_chain` files of AMD's key distribution service, kdsintf.amd.com. A key is
+//! pinned, not a certificate, since AMD may issue another certificate for it.
 
 use ring::digest::{SHA384, digest};
 

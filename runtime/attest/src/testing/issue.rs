@@ -41,9 +41,11 @@ pub struct Authority {
     pub serial: Vec<u8>,
     /// First and last second of validity.
     pub validity: (u64, u64),
-    /// Basic constraints: is it an authority, with how many below it; `None`: the extension is absent.
+    /// Basic constraints: is it an authority, with how many below it; `None`: the extension is
+    /// absent.
     pub constraints: Option<(bool, Option<u8>)>,
-    /// The byte of key usage bits, highest bit first (0x04: certificates, 0x02: lists); `None`: absent.
+    /// The byte of key usage bits, highest bit first (0x04: certificates, 0x02: lists); `None`:
+    /// absent.
     pub key_usage: Option<u8>,
 }
 

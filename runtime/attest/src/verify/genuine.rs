@@ -1,7 +1,7 @@
 //! Is it a report that AMD's hardware signed? Format, chain, root, signature.
 
 use super::{NO_REPORT, Subject, fail, hold, make, pass, skip, warn};
-use crate::chain::{Chain, RevocationList};
+use crate::chain::{Chain, LeafKind, RevocationList};
 use crate::report::{Report, SigningKey};
 use crate::tcb::Product;
 use crate::verdict::{Check, Outcome};
@@ -66,7 +66,11 @@ fn product(subject: &Subject<'_>) -> Check {
     }
     let source = if cpuid.is_some() { "the report's processor" } else { "the leaf" };
     let accepted = subject.policy.products.iter().any(|accepted| accepted == product.name());
-    hold(name, accepted, product.name(), wanted, format!("the product, by {source}"))
+    let reasons = (
+        format!("the product, by {source}, is one that the policy accepts"),
+        format!("the product, by {source}, is none that the policy accepts"),
+    );
+    hold(name, accepted, product.name(), wanted, reasons)
 }
 
 fn root(chain: &Chain) -> Check {
@@ -196,7 +200,13 @@ fn signing_key(subject: &Subject<'_>, report: &Report, chain: &Chain) -> Check {
         return fail(name, found.name(), wanted, why);
     }
     let accepted = subject.policy.signing_keys.iter().any(|key| key == found.name());
-    hold(name, accepted, found.name(), wanted, "the kind of key: a chip's or a cloud provider's")
+    let reasons = match kind {
+        LeafKind::Vcek => ("signed by a chip's key", "signed by a chip's key, not accepted"),
+        LeafKind::Vlek => {
+            ("signed by a provider's key", "signed by a provider's key, not accepted")
+        }
+    };
+    hold(name, accepted, found.name(), wanted, reasons)
 }
 
 fn signature(report: &Report, chain: &Chain) -> Check {

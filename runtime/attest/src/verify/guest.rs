@@ -39,9 +39,12 @@ fn abi(subject: &Subject<'_>, report: &Report) -> Check {
     };
     let found = (report.policy.abi_major(), report.policy.abi_minor());
     let found_text = format!("{}.{}", found.0, found.1);
-    let why = "the firmware's interface that the guest demands";
+    let reasons = (
+        "the guest demands a firmware interface that is new enough",
+        "the guest runs on firmware interfaces older than wanted",
+    );
     match abi_version(text) {
-        Ok(wanted) => hold(name, found >= wanted, found_text, format!("at least {text}"), why),
+        Ok(wanted) => hold(name, found >= wanted, found_text, format!("at least {text}"), reasons),
         Err(error) => fail(name, found_text, "", error.to_string()),
     }
 }
@@ -53,9 +56,10 @@ fn vmpl(subject: &Subject<'_>, report: &Report) -> Check {
         let why = "no guest's privilege level: the host asked for this report";
         return fail(name, found, "0 to 3", why);
     }
-    let why = "the privilege level that asked for the report";
+    let good = "the privilege level that asked for the report";
+    let bad = "another privilege level asked for the report than wanted";
     match subject.policy.vmpl {
-        None => pass(name, found, "0 to 3", why),
-        Some(wanted) => hold(name, report.vmpl == wanted, found, wanted.to_string(), why),
+        None => pass(name, found, "0 to 3", good),
+        Some(wanted) => hold(name, report.vmpl == wanted, found, wanted.to_string(), (good, bad)),
     }
 }

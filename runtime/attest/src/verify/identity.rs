@@ -33,8 +33,8 @@ pub(super) fn check(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     checks.push(age(subject));
 }
 
-/// It holds in itself and vouches for this measurement. Whether the policy believes who vouches is a
-/// part of the check `measurement`.
+/// It holds in itself and vouches for this measurement. Whether the policy believes who vouches is
+/// a part of the check `measurement`.
 fn uvm_endorsement(subject: &Subject<'_>) -> Check {
     let name = "uvm endorsement";
     let endorsement = match &subject.uvm {
@@ -110,8 +110,13 @@ pub(super) fn one_of(name: &'static str, found: String, allowed: &Allowed) -> Ch
         Allowed::Any(_) => pass(name, found, "any", "the policy accepts any"),
         Allowed::OneOf(list) => {
             let (holds, wanted) = (allowed.contains(&found), counted(list));
-            let why = if holds { "one of the policy's list" } else { "not in the policy's list" };
-            hold(name, holds, found, wanted, why)
+            hold(
+                name,
+                holds,
+                found,
+                wanted,
+                ("one of the policy's list", "not in the policy's list"),
+            )
         }
     }
 }
@@ -127,7 +132,11 @@ fn policy_text(subject: &Subject<'_>, report: &Report) -> Check {
     };
     let found = hex::encode(digest(&SHA256, text).as_ref());
     let wanted = hex::encode(&report.host_data);
-    hold(name, found == wanted, found, wanted, "the container policy's SHA-256 is the host data")
+    let reasons = (
+        "the container policy's SHA-256 is the host data",
+        "the container policy's SHA-256 is not the host data: the guest runs by another one",
+    );
+    hold(name, found == wanted, found, wanted, reasons)
 }
 
 /// What the text lets the host do, and what the policy makes of it.
@@ -182,12 +191,11 @@ pub(super) fn bound_to(bound: Option<&[u8]>, report_data: &[u8], unbound: bool) 
     let (head, tail) = report_data.split_at_checked(32).unwrap_or((report_data, &[]));
     let holds = head == digest.as_ref() && tail.iter().all(|byte| *byte == 0);
     let wanted = format!("{} then zeros", hex::encode(digest.as_ref()));
-    let why = if holds {
-        "report_data is the SHA-256 of the bound bytes, then zeros"
-    } else {
-        "report_data is not the SHA-256 of the bound bytes, then zeros"
-    };
-    hold(name, holds, found, wanted, why)
+    let reasons = (
+        "report_data is the SHA-256 of the bound bytes, then zeros",
+        "report_data is not the SHA-256 of the bound bytes, then zeros",
+    );
+    hold(name, holds, found, wanted, reasons)
 }
 
 /// Only the time that something outside the evidence proves counts.
@@ -202,7 +210,8 @@ fn age(subject: &Subject<'_>) -> Check {
     };
     match subject.at_unix_s.checked_sub(proved) {
         Some(age) => {
-            hold(name, age <= maximum, format!("{age} s"), wanted, "the age of the evidence")
+            let reasons = ("the evidence is young enough", "the evidence is too old");
+            hold(name, age <= maximum, format!("{age} s"), wanted, reasons)
         }
         None => fail(name, format!("made at {proved}"), wanted, "it was made in the future"),
     }

@@ -21,7 +21,8 @@ pub(super) fn check(subject: &Subject<'_>, checks: &mut Vec<Check>) {
     bits(subject, checks);
 }
 
-/// The firmware never reports more than what it is committed to, nor commits to more than what runs.
+/// The firmware never reports more than what it is committed to, nor commits to more than what
+/// runs.
 fn tcb_order(subject: &Subject<'_>) -> Check {
     let name = "tcb order";
     let tcb = match &subject.tcb {
@@ -179,7 +180,11 @@ fn mitigations(subject: &Subject<'_>, report: &Report) -> Check {
     };
     let holds = found.launch & wanted == wanted && found.current & wanted == wanted;
     let found = format!("launch {:#x}, current {:#x}", found.launch, found.current);
-    hold(name, holds, found, wanted_text, "the mitigations that the firmware verified")
+    let reasons = (
+        "the firmware verified the mitigations, at launch and now",
+        "the firmware did not verify all the mitigations, at launch or now",
+    );
+    hold(name, holds, found, wanted_text, reasons)
 }
 
 /// The chip that the report names is the one whose key signed.
@@ -220,7 +225,8 @@ fn allowed_chips(subject: &Subject<'_>, report: &Report) -> Check {
     match found {
         Some(id) => {
             let holds = subject.policy.chip_ids.contains(&id);
-            hold(name, holds, id, counted(wanted), "the chip is one that the policy accepts")
+            let reasons = ("the chip is one of the policy's", "the chip is none of the policy's");
+            hold(name, holds, id, counted(wanted), reasons)
         }
         None => fail(name, "", counted(wanted), "the evidence does not say which chip it is of"),
     }
