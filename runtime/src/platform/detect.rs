@@ -71,7 +71,17 @@ pub fn detect(settings: &PlatformSettings) -> Result<Arc<dyn Attestor>, Platform
     let device = || SevGuest::open().map(|device| Box::new(device) as Box<dyn Firmware>);
     match settings.provider {
         Provider::Virtual => Ok(Arc::new(VirtualAttestor)),
-        Provider::Tsm => asking("configfs-tsm", tsm(), settings),
+        Provider::Tsm => match Tsm::new(tsm_root).provider()? {
+            Some(provider) if provider == SNP_PROVIDER => asking("configfs-tsm", tsm(), settings),
+            found => {
+                let found = found.unwrap_or_else(|| "nobody".to_owned());
+                let reason = format!(
+                    "{found} provides reports there, instead of {SNP_PROVIDER}: this machine is no \
+                     SEV-SNP guest, or its kernel is older than 6.7 or has no driver for it"
+                );
+                Err(PlatformError::unavailable(tsm_root, reason))
+            }
+        },
         Provider::SevGuest => asking("sev-guest", device()?, settings),
         Provider::Sidecar => by_sidecar(settings),
         Provider::Vtpm => by_vtpm(settings),
@@ -166,14 +176,14 @@ mod tests {
         assert_eq!(detect(&settings).unwrap().provider(), "sidecar");
         let settings = PlatformSettings { provider: Provider::Virtual, ..settings };
         assert_eq!(detect(&settings).unwrap().provider(), "insecure-virtual");
-        for provider in [Provider::SevGuest, Provider::Vtpm] {
+        for provider in [Provider::Tsm, Provider::SevGuest, Provider::Vtpm] {
             let tpm_device = Some("/a/fake/path".to_owned());
             let settings = PlatformSettings { provider, tpm_device, ..settings.clone() };
             assert!(detect(&settings).is_err(), "{provider:?}");
         }
         let settings = PlatformSettings { provider: Provider::Tsm, ..settings };
-        let error = detect(&settings).unwrap().attest(b"x").unwrap_err().to_string();
-        assert!(error.starts_with(TSM_ROOT), "{error}");
+        let error = detect(&settings).err().unwrap().to_string();
+        assert!(error.contains("nobody provides reports there"), "{error}");
     }
 
     #[test]

@@ -136,7 +136,8 @@ impl Attestor for VtpmAttestor {
     }
 }
 
-fn nv_read(tpm: &mut dyn Tpm, index: u32) -> Result<Vec<u8>, PlatformError> {
+/// The bytes of an index.
+pub(super) fn nv_read(tpm: &mut dyn Tpm, index: u32) -> Result<Vec<u8>, PlatformError> {
     let size = nv_size(tpm, index)?;
     let mut bytes = Vec::with_capacity(size);
     while bytes.len() < size {

@@ -9,10 +9,12 @@ use serde_json::{Value as Json, json};
 
 use super::{Reply, StandIn, body, made_up_report, recorded};
 use crate::limits::SIDECAR_ANSWER_BYTES_MAX;
+use crate::node::{Node, NodeSettings};
 use crate::platform::context::Surroundings;
 use crate::platform::sidecar::SidecarAttestor;
 use crate::platform::{
-    Attestor, KeyRelease, Maa, PlatformError, PlatformSettings, Sidecar, report_data,
+    Attestor, KeyRelease, Maa, PlatformError, PlatformSettings, Provider, Sidecar, detect,
+    report_data,
 };
 
 const RELEASE: KeyRelease<'_> = KeyRelease {
@@ -161,6 +163,26 @@ fn evidence_of_the_sidecar_is_about_the_bytes_that_were_asked_for() {
     let error = attestor.attest(b"bytes").unwrap_err().to_string();
     assert!(error.contains("other data"), "{error}");
     stand_in.asked();
+}
+
+#[test]
+fn a_node_starts_with_the_sidecars_evidence_or_says_why_not() {
+    let stand_in = StandIn::start([Reply::json(503, &json!({"error": "not ready"}))]);
+    let settings = PlatformSettings {
+        provider: Provider::Sidecar,
+        sidecar_url: Some(stand_in.url()),
+        ..PlatformSettings::default()
+    };
+    let start = || {
+        let attestor = detect(&settings).unwrap();
+        Node::start(NodeSettings { attestor, ..NodeSettings::in_memory() })
+    };
+    let error = start().err().unwrap().to_string();
+    let place = format!("{}/attest/combined", stand_in.url());
+    assert!(error.contains(&place) && error.contains("not ready"), "{error}");
+    stand_in.asked();
+    let error = start().err().unwrap().to_string();
+    assert!(error.contains("cannot connect"), "{error}");
 }
 
 fn evidence() -> Evidence {

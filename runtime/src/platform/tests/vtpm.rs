@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use affiant_attest::{Attestation, HclReport};
 use affiant_proof::{Digest, to_hex};
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::{Reply, StandIn, recorded};
@@ -13,7 +14,7 @@ use crate::limits::HCL_ATTEMPTS_MAX;
 use crate::platform::collateral::Collateral;
 use crate::platform::context::Surroundings;
 use crate::platform::endorsements::Pace;
-use crate::platform::vtpm::{Tpm, VtpmAttestor};
+use crate::platform::vtpm::{Tpm, VtpmAttestor, nv_read};
 use crate::platform::{
     Attestor, EndorsementServer, PlatformError, PlatformSettings, ServerKind, report_data,
 };
@@ -157,6 +158,35 @@ fn evidence_is_bound_to_claims_that_hold_what_was_asked_for() {
         assert!(claims.contains(&asked), "{claims}");
         assert!(asked.starts_with(&Digest::of(b"bytes").to_hex().to_uppercase()));
         assert!(!evidence.endorsements.is_empty());
+    }
+}
+
+/// A stand-in for a TPM that answers with whatever bytes it was given.
+struct Babbler(Vec<u8>);
+
+impl Tpm for Babbler {
+    fn name(&self) -> String {
+        "stand-in TPM".to_owned()
+    }
+
+    fn transmit(&mut self, _: &[u8]) -> Result<Vec<u8>, PlatformError> {
+        Ok(self.0.clone())
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_a_tpm_answers_is_read_or_refused(
+        tail in proptest::collection::vec(any::<u8>(), 0..200),
+        fits in any::<bool>(),
+    ) {
+        // With the right length and success, so that what follows is looked at.
+        let length = if fits { (10 + tail.len()) as u32 } else { 7 };
+        let answer = [&[0x80, 2][..], &length.to_be_bytes(), &[0; 4], &tail].concat();
+        prop_assert!(fits || nv_read(&mut Babbler(answer.clone()), 1).is_err());
+        // An index of no bytes is read as that; nothing else of this can be an index.
+        let read = nv_read(&mut Babbler(answer), 1);
+        prop_assert!(read.is_err() || read.is_ok_and(|bytes| bytes.len() < 65_536));
     }
 }
 
