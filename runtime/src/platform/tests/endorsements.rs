@@ -152,6 +152,9 @@ fn servers_that_fail_are_asked_again_and_then_the_next() {
     // Refused, not readable, over-long, somebody else's: the next at once, and all are named.
     let other = super::recorded("milan_vcek.pem").unwrap();
     let other = [other, recorded.host.chain.clone().into_bytes()].concat();
+    let end = "-----END CERTIFICATE-----\n";
+    let ask = recorded.host.chain.split_inclusive(end).next().unwrap();
+    let rootless = [recorded.host.vcek.as_str(), ask, ask].concat();
     let mut servers = Vec::new();
     let mut stand_ins = Vec::new();
     for (kind, reply) in [
@@ -160,6 +163,7 @@ fn servers_that_fail_are_asked_again_and_then_the_next() {
         (ServerKind::Azure, Reply::bytes(vec![b'-'; 300 << 10])),
         (ServerKind::Azure, Reply::bytes("no chain")),
         (ServerKind::Azure, Reply::bytes(other)),
+        (ServerKind::Azure, Reply::bytes(rootless)),
     ] {
         let stand_in = StandIn::start([reply]);
         servers.push(server(kind, &stand_in));
@@ -173,6 +177,7 @@ fn servers_that_fail_are_asked_again_and_then_the_next() {
         "length limit exceeded",
         "none for this report: certificate chain",
         "none for this report: the signature of",
+        "does not end in AMD's root for Milan",
     ] {
         assert!(error.contains(words), "{words}: {error}");
     }

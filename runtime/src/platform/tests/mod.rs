@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod endorsements;
+mod guest;
 mod services;
 mod vtpm;
 
