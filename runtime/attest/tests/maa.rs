@@ -202,6 +202,12 @@ fn keys_come_as_moduli_or_certificates_and_must_agree() {
     let mut both = SIGNER.modulus();
     both["x5c"] = SIGNER.certified()["x5c"].clone();
     let set = |key: &Value| json!({ "keys": [key] }).to_string();
+    let with = |mut key: Value, member: &str, value: &str| {
+        key[member] = json!(value);
+        key
+    };
+    let signing = with(with(SIGNER.modulus(), "use", "sig"), "alg", "RS256");
+    assert!(MaaIssuer::new(ISSUER, set(&signing).as_bytes()).is_ok());
     assert!(MaaIssuer::new(ISSUER, set(&both).as_bytes()).is_ok());
     both["x5c"] = OTHER.certified()["x5c"].clone();
     for set in [
@@ -210,6 +216,8 @@ fn keys_come_as_moduli_or_certificates_and_must_agree() {
         set(&json!({ "kty": "RSA", "kid": "x", "n": "!", "e": "AQAB" })),
         set(&json!({ "kty": "RSA", "kid": "x", "x5c": ["AAAA"] })),
         set(&json!({ "kty": "EC", "kid": "x" })),
+        set(&with(SIGNER.modulus(), "use", "enc")),
+        set(&with(SIGNER.modulus(), "alg", "RS512")),
         "{}".to_owned(),
         String::new(),
     ] {

@@ -28,6 +28,9 @@ struct KeySet {
 struct WebKey {
     kty: String,
     kid: Option<String>,
+    #[serde(rename = "use")]
+    purpose: Option<String>,
+    alg: Option<String>,
     n: Option<String>,
     e: Option<String>,
     x5c: Option<Vec<String>>,
@@ -36,7 +39,8 @@ struct WebKey {
 impl MaaIssuer {
     /// An issuer whose tokens say `iss` is exactly `url`, and its key set as the caller got it from
     /// there. Of a key's certificates the first one's key is taken: that this is the issuer's is what
-    /// the caller vouches for. Keys of other kinds than RSA, or without an id, are passed over.
+    /// the caller vouches for. Keys of other kinds than RSA, for other ends than signatures by RS256,
+    /// or without an id, are passed over.
     ///
     /// # Errors
     /// The set is no JSON Web Key Set, too large, or has no key that can be used; a key has both
@@ -48,7 +52,7 @@ impl MaaIssuer {
         AttestError::bound("number of keys in a set", set.keys.len(), KEY_SET_KEYS_MAX)?;
         let mut keys = Vec::new();
         for key in set.keys {
-            let Some(kid) = key.kid.clone().filter(|_| key.kty == "RSA") else { continue };
+            let Some(kid) = key.kid.clone().filter(|_| key.is_usable()) else { continue };
             keys.push((kid, read_key(&key)?));
         }
         if keys.is_empty() {
@@ -66,6 +70,14 @@ impl MaaIssuer {
     /// The keys of this id; nobody says that there is but one.
     pub(super) fn keys_of(&self, kid: &str) -> impl Iterator<Item = &Key> {
         self.keys.iter().filter(move |(known, _)| known == kid).map(|(_, key)| key)
+    }
+}
+
+impl WebKey {
+    fn is_usable(&self) -> bool {
+        self.kty == "RSA"
+            && self.purpose.as_ref().is_none_or(|purpose| purpose == "sig")
+            && self.alg.as_ref().is_none_or(|algorithm| algorithm == "RS256")
     }
 }
 

@@ -196,6 +196,9 @@ pub(super) fn verify_chain(chain: &[ChainCertificate]) -> Result<(), AttestError
     };
     let issuers = chain.iter().skip(1).chain([root]);
     for (at, (certificate, issuer)) in chain.iter().zip(issuers).enumerate() {
+        if chain.iter().skip(at + 1).any(|other| other.der == certificate.der) {
+            return Err(certificate.refused("stands twice in the chain"));
+        }
         certificate.check_issued_by(issuer)?;
         if at > 0 {
             certificate.check_issuer(at - 1)?;
