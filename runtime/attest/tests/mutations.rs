@@ -115,3 +115,15 @@ fn writes_the_seeds() {
         println!("skipped writing the seeds: SEEDS_DIR is not set");
     }
 }
+
+/// Otherwise the target that verifies evidence would only ever see what fails.
+#[test]
+fn a_seed_is_genuine() {
+    let Some(fixtures) = seeds::fixtures() else {
+        println!("skipped: no fixtures beside the workspace");
+        return;
+    };
+    let seeds = seeds::evidence();
+    let genuine = seeds.iter().filter(|evidence| targets::is_trusted(evidence)).count();
+    assert!(genuine >= 3, "{genuine} of {} seeds from {}", seeds.len(), fixtures.display());
+}

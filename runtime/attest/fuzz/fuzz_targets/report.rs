@@ -1,0 +1,4 @@
+//! An attestation report: any bytes.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::report(data));
