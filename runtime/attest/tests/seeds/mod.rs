@@ -3,7 +3,12 @@
 
 use std::path::PathBuf;
 
-use affiant_attest::{Affiant, Evidence, Policy, Statement};
+use affiant_attest::{
+    Affiant, Attestation, CcfQuote, CertificateTable, Evidence, HclReport, HostCertificates,
+    Policy, Product, Statement, VirtualEvidence,
+};
+
+use affiant_attest::testing::{self, Guest, RevocationSpec};
 
 use crate::targets;
 
@@ -22,11 +27,17 @@ fn files(names: &[&str]) -> Vec<Vec<u8>> {
 /// The seeds of one target.
 pub(crate) fn of(target: &str) -> Vec<Vec<u8>> {
     match target {
+        "attested_message" | "uvm_endorsement" => messages(),
         "certificate_chain" => chains(),
+        "certificate_table" => tables(),
+        "evidence_json" => documents(),
+        "hcl_report" => hcl_reports(),
+        "maa_documents" => key_sets_and_release_policies(),
+        "maa_token" => tokens(),
         "policy" => relying_policies(),
         "policy_text" => policies(),
         "report" => reports(),
-        "revocation_list" => vec![revocation_list()],
+        "revocation_list" => revocation_lists(),
         "statement" => statements(),
         "verify" => evidence().iter().map(targets::to_input).collect(),
         other => panic!("{other} has no seeds"),
@@ -61,20 +72,20 @@ fn statements() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// A report of zeros with what must not be zero, signed by nobody.
-fn made_report(version: u8) -> Vec<u8> {
-    let mut bytes = vec![0; 1184];
-    bytes[0] = version;
-    // The guest's policy with the bit that is always set, and the algorithm.
-    (bytes[0x08], bytes[0x0a], bytes[0x34]) = (0x1f, 0x02, 1);
-    if version > 2 {
-        (bytes[0x188], bytes[0x189]) = (0x19, 0x01);
-    }
-    bytes
+/// Guests that do not exist, under a root that tests alone trust: of each version of reports, with a
+/// chip's key and a provider's, bound and with a container policy.
+fn guests() -> Vec<Evidence> {
+    let policy = include_bytes!("../policies/aci.rego");
+    vec![
+        Guest::new(Product::Milan).policy_text(policy).bound(b"bound").build(),
+        Guest::new(Product::Genoa).version_2().build(),
+        Guest::new(Product::Turin).bound(b"bound").build(),
+        Guest::new(Product::Milan).vlek().build(),
+    ]
 }
 
 fn reports() -> Vec<Vec<u8>> {
-    let mut all: Vec<_> = [2, 3, 5].map(made_report).into();
+    let mut all: Vec<_> = guests().into_iter().map(|guest| guest.report).collect();
     all.extend(files(&[
         "aci-milan/snp_report.bin",
         "milan_attestation_report.bin",
@@ -84,21 +95,21 @@ fn reports() -> Vec<Vec<u8>> {
     all
 }
 
-/// Chains that were made here have keys of other kinds than AMD's: they show the way to the refusal.
 fn chains() -> Vec<Vec<u8>> {
-    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
-    let made = rcgen::CertificateParams::default().self_signed(&key).unwrap();
-    let mut all = vec![made.pem().repeat(3).into_bytes(), made.der().repeat(3)];
-    let genuine: &[&[&str]] = &[
+    let mut all: Vec<_> = guests().into_iter().map(|guest| guest.endorsements).collect();
+    all.extend(all.clone().iter().filter_map(|pem| der(pem)));
+    let real: &[&[&str]] = &[
         &["milan_vcek.pem", "milan_ask.pem", "milan_ark.pem"],
         &["turin_vcek.pem", "amd-roots/ask_ark_turin_vcek.pem"],
         &["aci-milan/uvm_host_amd_certificate.pem"],
         &["amd-roots/ask_ark_genoa_vlek.pem"],
     ];
-    for names in genuine {
+    for names in real {
         let pem = files(names).concat();
-        all.extend(der(&pem));
-        all.push(pem);
+        if !pem.is_empty() {
+            all.extend(der(&pem));
+            all.push(pem);
+        }
     }
     all
 }
@@ -122,27 +133,16 @@ fn der(pem: &[u8]) -> Option<Vec<u8>> {
     Some(all)
 }
 
-/// A list in DER with one entry; its signature is of nobody.
-fn revocation_list() -> Vec<u8> {
-    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P384_SHA384).unwrap();
-    let mut issuer = rcgen::CertificateParams::default();
-    issuer.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    issuer.key_usages = vec![rcgen::KeyUsagePurpose::CrlSign];
-    let issuer = rcgen::Issuer::new(issuer, key);
-    let list = rcgen::CertificateRevocationListParams {
-        this_update: rcgen::date_time_ymd(2026, 1, 1),
-        next_update: rcgen::date_time_ymd(2027, 1, 1),
-        crl_number: 1.into(),
-        issuing_distribution_point: None,
-        revoked_certs: vec![rcgen::RevokedCertParams {
-            serial_number: 7.into(),
-            revocation_time: rcgen::date_time_ymd(2026, 1, 1),
-            reason_code: None,
-            invalidity_date: None,
-        }],
-        key_identifier_method: rcgen::KeyIdMethod::Sha256,
-    };
-    list.signed_by(&issuer).unwrap().der().to_vec()
+/// Lists, plain and indirect, in DER and in text.
+fn revocation_lists() -> Vec<Vec<u8>> {
+    let revoked = vec![(vec![7], Some("SEV-Milan".to_owned())), (vec![0], None)];
+    let plain = testing::revocation_list(Product::Milan, &RevocationSpec::default());
+    let indirect = RevocationSpec { revoked, ..RevocationSpec::default() };
+    let indirect = testing::revocation_list(Product::Turin, &indirect);
+    let mut all: Vec<_> =
+        [&plain, &indirect].iter().filter_map(|pem| der(pem.as_bytes())).collect();
+    all.push(plain.into_bytes());
+    all
 }
 
 fn relying_policies() -> Vec<Vec<u8>> {
@@ -158,14 +158,7 @@ fn relying_policies() -> Vec<Vec<u8>> {
 
 /// Evidence of guests that were made here, and of real ones.
 pub(crate) fn evidence() -> Vec<Evidence> {
-    let made = |version| Evidence {
-        report: made_report(version),
-        endorsements: chains().swap_remove(0),
-        policy_text: Some(policies().swap_remove(0)),
-        bound: Some(b"bound".to_vec()),
-        ..Evidence::default()
-    };
-    let mut all = vec![made(2), made(5)];
+    let mut all = guests();
     let real: &[(&str, &[&str])] = &[
         ("aci-milan/snp_report.bin", &["aci-milan/uvm_host_amd_certificate.pem"]),
         ("milan_attestation_report.bin", &["milan_vcek.pem", "milan_ask.pem", "milan_ark.pem"]),
@@ -173,12 +166,117 @@ pub(crate) fn evidence() -> Vec<Evidence> {
     ];
     for (report, chain) in real {
         let (report, pem) = (files(&[report]).concat(), files(chain).concat());
-        if let Some(endorsements) = der(&pem).filter(|der| !der.is_empty()) {
+        if report.is_empty() || pem.is_empty() {
+            continue;
+        }
+        if let Some(endorsements) = der(&pem) {
             all.push(Evidence { report: report.clone(), endorsements, ..Evidence::default() });
         }
         let uvm = files(&["aci-milan/body.uvm_reference_info.bin"]).concat();
-        let uvm_endorsement = Some(uvm).filter(|uvm| !uvm.is_empty() && all.len() < 4);
+        let uvm_endorsement = Some(uvm).filter(|uvm| !uvm.is_empty() && pem.len() > 5_000);
         all.push(Evidence { report, endorsements: pem, uvm_endorsement, ..Evidence::default() });
     }
     all
+}
+
+/// COSE messages: an empty one, and real ones.
+fn messages() -> Vec<Vec<u8>> {
+    let mut all = vec![b"\xd2\x84\x43\xa1\x01\x26\xa0\x41\x00\x40".to_vec()];
+    all.extend(files(&[
+        "aci-milan/body.uvm_reference_info.bin",
+        "uvm_endorsements/uvm_0.2.10.cose",
+        "uvm_endorsements/int_svn.cose",
+        "attested-cose/css-attested-cosesign1-20250925.cose",
+    ]));
+    all
+}
+
+fn tables() -> Vec<Vec<u8>> {
+    let mut all: Vec<_> =
+        evidence().iter().filter_map(|one| one.to_certificate_table().ok()).collect();
+    let whole = all.first().and_then(|table| CertificateTable::parse(table).ok()).unwrap();
+    let crl = Some(revocation_lists().swap_remove(0));
+    let vlek = whole.vcek.clone();
+    all.push(CertificateTable { crl, vlek, ..whole }.to_bytes().unwrap());
+    all.push(vec![0; 24]);
+    all
+}
+
+fn hcl_reports() -> Vec<Vec<u8>> {
+    let claims =
+        br#"{"keys":[{"kid":"HCLAkPub","kty":"RSA","n":"AQAB","e":"AQAB"}],"user-data":"00"}"#;
+    let mut report = HclReport {
+        version: 1,
+        runtime_version: 1,
+        report: guests().swap_remove(1).report,
+        runtime_claims: claims.to_vec(),
+    };
+    let first = report.to_bytes().unwrap();
+    report.runtime_claims = b"{}".to_vec();
+    let second = report.to_bytes().unwrap();
+    vec![[first.as_slice(), &[0; 16]].concat(), first, second]
+}
+
+fn documents() -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    let mut evidence = evidence();
+    // Large seeds slow a fuzzer down.
+    evidence.truncate(2);
+    for mut one in evidence {
+        all.push(one.to_skr_json());
+        one.endorsed_tcb = Some("7308000000000003".to_owned());
+        one.uvm_endorsement = Some(b"\xd2\x84".to_vec());
+        let attestation = Attestation::Snp(Box::new(one));
+        let quote = CcfQuote { node_id: Some("ab".repeat(32)), attestation };
+        all.push(quote.to_value().to_string());
+        all.push(quote.to_quote_info().to_string());
+        all.push(format!("{{\"quotes\":[{}]}}", quote.to_value()));
+    }
+    let nothing = Attestation::Virtual(VirtualEvidence {
+        measurement: "virtual".to_owned(),
+        host_data: "00".repeat(32),
+        report_data: vec![0; 32],
+        bound: Some(b"bound".to_vec()),
+    });
+    all.push(nothing.to_json());
+    let host = HostCertificates {
+        vcek: "-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n".to_owned(),
+        chain: String::new(),
+        tcbm: "DB18000000000004".to_owned(),
+        cache_s: Some(86_400),
+    };
+    all.push(host.to_json());
+    all.into_iter().map(String::into_bytes).collect()
+}
+
+/// Tokens in plain, as the target takes them, and one in its compact form.
+fn tokens() -> Vec<Vec<u8>> {
+    let header = r#"{"alg":"RS256","kid":"k","typ":"JWT","jku":"https://a.test/certs"}"#;
+    let guest = format!(
+        r#""x-ms-compliance-status":"azure-compliant-uvm","x-ms-attestation-type":"sevsnpvm",
+        "x-ms-sevsnpvm-hostdata":"{}","x-ms-sevsnpvm-launchmeasurement":"{}",
+        "x-ms-sevsnpvm-reportdata":"{}","x-ms-sevsnpvm-is-debuggable":false,
+        "x-ms-sevsnpvm-migration-allowed":false,"x-ms-sevsnpvm-smt-allowed":true,
+        "x-ms-sevsnpvm-vmpl":0,"x-ms-sevsnpvm-guestsvn":100,"x-ms-sevsnpvm-bootloader-svn":3,
+        "x-ms-sevsnpvm-tee-svn":0,"x-ms-sevsnpvm-snpfw-svn":8,"x-ms-sevsnpvm-microcode-svn":115"#,
+        "00".repeat(32),
+        "11".repeat(48),
+        "22".repeat(64),
+    );
+    let registered = r#""iss":"https://a.test","exp":2,"nbf":0,"iat":0,"jti":"j","x-ms-ver":"1.0""#;
+    let container = format!("{{{registered},{guest},\"x-ms-runtime\":{{\"keys\":[]}}}}");
+    let machine = format!("{{{registered},\"x-ms-isolation-tee\":{{{guest}}}}}");
+    let plain = |claims: &str| [header.as_bytes(), b"\0", claims.as_bytes(), b"\0sig"].concat();
+    vec![plain(&container), plain(&machine), b"eyJhbGciOiJSUzI1NiJ9.e30.AA".to_vec()]
+}
+
+fn key_sets_and_release_policies() -> Vec<Vec<u8>> {
+    let texts = [
+        r#"{"keys":[{"kty":"RSA","kid":"k","n":"AQAB","e":"AQAB"},{"kty":"EC","kid":"e"}]}"#,
+        r#"{"keys":[{"kty":"RSA","kid":"k","x5c":["MIIB"]}]}"#,
+        r#"{"version":"1.0.0","anyOf":[{"authority":"https://a.test/","allOf":[
+        {"claim":"x-ms-sevsnpvm-hostdata","equals":"00"},{"anyOf":[{"claim":"a.b","equals":true}]}]}]}"#,
+        r#"{"issuers":["https://a.test"],"host_data":"any"}"#,
+    ];
+    texts.iter().map(|text| text.as_bytes().to_vec()).collect()
 }
