@@ -72,7 +72,7 @@ impl JsConstitution {
         let host = engine.host();
         *host.tx.borrow_mut() = Some(call.tx.take());
         *host.effects.borrow_mut() = effects;
-        *host.attestation.borrow_mut() = call.attestation.clone();
+        host.begin_attestation(call.attestor);
         limit(&mut engine, call.limits);
         let (name, source) = (call.name, call.source);
         let result = engine.enter(|scope| {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) use affiant::ExecutionContext as Context;
 use affiant::{
-    Attestation, Call, GovEffects, HistoricalCache, HistoricalNamespace, HistoricalState, Mode,
+    Call, GovEffects, HistoricalCache, HistoricalNamespace, HistoricalState, Mode, NodeAttestor,
     RuntimeOptions,
 };
 use affiant_kv::{Store, Tx};
@@ -30,7 +30,8 @@ pub(crate) struct Host {
     pub(crate) context: Cell<Context>,
     /// What `apply` may ask of the node.
     pub(crate) effects: RefCell<Option<Arc<dyn GovEffects>>>,
-    pub(crate) attestation: RefCell<Attestation>,
+    /// Makes evidence of the platform under the node.
+    pub(crate) attestor: RefCell<Option<Arc<NodeAttestor>>>,
     /// It was made by a native function of another interpreter, which waits for it.
     pub(crate) nested: Cell<bool>,
     /// Past transactions, and where this app's handles of them are.
@@ -88,7 +89,7 @@ impl Host {
             store: RefCell::default(),
             context: Cell::new(Context::Application(Mode::default())),
             effects: RefCell::default(),
-            attestation: RefCell::default(),
+            attestor: RefCell::default(),
             nested: Cell::default(),
             historical: RefCell::default(),
             historical_state: RefCell::default(),
@@ -146,6 +147,15 @@ impl Host {
             *known = call.historical.map(|cache| (cache.clone(), call.namespace));
         }
         *self.historical_state.borrow_mut() = call.historical_state.cloned();
+    }
+
+    /// Takes what a call brings of the platform. Of one application all calls bring the same: the count
+    /// behind it is left alone.
+    pub(crate) fn begin_attestation(&self, given: Option<&Arc<NodeAttestor>>) {
+        let mut known = self.attestor.borrow_mut();
+        if known.as_ref().map(Arc::as_ptr) != given.map(Arc::as_ptr) {
+            *known = given.cloned();
+        }
     }
 
     /// Lets go of it: handles that scripts have kept lead nowhere.

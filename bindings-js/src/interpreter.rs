@@ -123,7 +123,7 @@ impl Interpreter {
         content_type.clear();
         content_type.push_str(call.request.header("content-type").unwrap_or_default());
         host.context.set(Context::Application(call.endpoint.options.mode));
-        *host.attestation.borrow_mut() = call.attestation.clone();
+        host.begin_attestation(call.attestor);
         host.begin_historical(call);
         host.apply_writes.set(call.apply_writes);
     }

@@ -2,6 +2,7 @@
 //! Python's `ccf` groups and documents them.
 
 use affiant::limits::STATEMENT_BOUND_BYTES_MAX;
+use affiant::{SnpEvidence, TcbRefused};
 use affiant_proof::TxId;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -12,7 +13,7 @@ use crate::json;
 use crate::kv::Kv;
 use crate::request::Request;
 use crate::session::current;
-use crate::surface::{Evidence, Past};
+use crate::surface::Past;
 use crate::verdict;
 
 /// Everything here, into a module.
@@ -27,6 +28,7 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(drop_cached_states, module)?)?;
     module.add_function(wrap_pyfunction!(get_attestation, module)?)?;
     module.add_function(wrap_pyfunction!(verify_snp_attestation, module)?)?;
+    module.add_function(wrap_pyfunction!(tcb_hex_to_policy, module)?)?;
     module.add_function(wrap_pyfunction!(current_request, module)?)?;
     Ok(())
 }
@@ -224,10 +226,12 @@ fn get_attestation<'py>(
     json::loads(py, evidence.as_bytes())
 }
 
-/// Checks evidence of AMD SEV-SNP against its endorsements, all bytes; what the report says, as a dict
-/// with CCF's names. `endorsed_tcb`: the TCB version that the endorsements are for, 16 hex digits.
+/// Checks evidence of AMD SEV-SNP against its endorsements, all bytes: the report's signature up to AMD's
+/// pinned roots, that key, report and chip belong together, that the guest cannot be debugged or migrated.
+/// What the report says, as a dict with CCF's names; comparing measurement, host data, report data and the
+/// like is the caller's. `endorsed_tcb`: the TCB version that the endorsements are for, 16 hex digits.
 ///
-/// Raises `ccf.Error` if the evidence does not hold, or the node's host has no verifier.
+/// Raises `ValueError` with every reason for which the evidence does not hold.
 #[pyfunction]
 #[pyo3(signature = (evidence, endorsements, uvm_endorsements=None, endorsed_tcb=None))]
 fn verify_snp_attestation<'py>(
@@ -235,19 +239,50 @@ fn verify_snp_attestation<'py>(
     evidence: &Bound<'py, PyAny>,
     endorsements: &Bound<'py, PyAny>,
     uvm_endorsements: Option<Bound<'py, PyAny>>,
-    endorsed_tcb: Option<String>,
+    endorsed_tcb: Option<&str>,
 ) -> PyResult<Bound<'py, PyDict>> {
+    let report = args::bytes(evidence, "evidence")?.to_vec();
+    let endorsements = args::bytes(endorsements, "endorsements")?.to_vec();
     let uvm = uvm_endorsements.as_ref();
-    let evidence = Evidence {
-        report: args::bytes(evidence, "evidence")?.to_vec(),
-        endorsements: args::bytes(endorsements, "endorsements")?.to_vec(),
-        uvm_endorsements: uvm
-            .map(|uvm| Ok::<_, PyErr>(args::bytes(uvm, "uvm_endorsements")?.to_vec()))
-            .transpose()?,
-        endorsed_tcb,
-    };
-    let verified = current(py)?.get().with(py, |surface| surface.verify_snp(&evidence))?;
-    verdict::dict(py, &verified)
+    let uvm = uvm.map(|uvm| Ok::<_, PyErr>(args::bytes(uvm, "uvm_endorsements")?.to_vec()));
+    let uvm = uvm.transpose()?;
+    let verified = py.detach(|| {
+        affiant::verify_snp(&SnpEvidence {
+            report: &report,
+            endorsements: &endorsements,
+            uvm_endorsements: uvm.as_deref(),
+            endorsed_tcb,
+        })
+    });
+    verdict::dict(py, &verified.map_err(PyValueError::new_err)?)
+}
+
+/// The parts of a TCB version, by processor: `cpuid` as CPUID function 1 gives it in EAX, 8 hex digits;
+/// `tcb_version` 16 hex digits, its last byte first. A dict of `hexstring` and those of `microcode`, `snp`,
+/// `tee`, `boot_loader` and `fmc` that the processor has.
+///
+/// Raises `TypeError` for what is no such text, `ValueError` for an unknown processor.
+#[pyfunction]
+fn tcb_hex_to_policy<'py>(
+    py: Python<'py>,
+    cpuid: &Bound<'py, PyAny>,
+    tcb_version: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyDict>> {
+    // What is no str has no digits.
+    let text = |value: &Bound<'_, PyAny>| value.extract::<String>().unwrap_or_default();
+    let policy =
+        affiant::tcb_hex_to_policy(&text(cpuid), &text(tcb_version)).map_err(|refused| {
+            match refused {
+                TcbRefused::NotHex { .. } => PyTypeError::new_err(refused.to_string()),
+                _ => PyValueError::new_err(refused.to_string()),
+            }
+        })?;
+    let dict = PyDict::new(py);
+    dict.set_item("hexstring", policy.hexstring)?;
+    for (name, version) in policy.components {
+        dict.set_item(&*name.to_string_lossy(), version)?;
+    }
+    Ok(dict)
 }
 
 /// The request that is being handled; None outside of one.

@@ -104,7 +104,6 @@ fn raise(py: Python<'_>, failure: &Failure) -> PyErr {
     match failure {
         Failure::Store(refused) => error::of_store(py, refused),
         Failure::Other(reason) => error::general(py, reason),
-        Failure::Evidence(reason) => pyo3::exceptions::PyValueError::new_err(reason.clone()),
     }
 }
 

@@ -10,20 +10,6 @@ import handler_listing
 # Encrypted in the ledger; the private half never leaves the node.
 keys = ccf.kv["keys"]
 
-_get_attestation = ccf.get_attestation
-
-
-def attestation_or_why_not(report_data: bytes | None = None) -> Any:
-    """Evidence of the platform; where it gives none, as in a sandbox, why, in place of failing."""
-    try:
-        return _get_attestation(report_data)
-    except ccf.Error as error:
-        return {"unavailable": str(error)}
-
-
-# The listing looks the function up in the module each time.
-ccf.get_attestation = attestation_or_why_not
-
 
 def no_key() -> ccf.HTTPError:
     """The answer before there is a key."""

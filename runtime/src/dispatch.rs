@@ -21,7 +21,6 @@ use tokio::sync::oneshot;
 
 use crate::admin::BuiltInCall;
 use crate::application::{Application, Entry, Handler};
-use crate::attestation::Attestation;
 use crate::auth::{AuthRequest, Peer};
 use crate::clock::unix_seconds;
 use crate::endpoint::{Mode, Respond};
@@ -54,7 +53,6 @@ pub(crate) struct Host {
     pub(crate) node: Arc<Node>,
     pub(crate) application: ArcSwap<Application>,
     pub(crate) executors: Executors,
-    pub(crate) attestation: Attestation,
     /// Where constitutions can be run.
     pub(crate) governance: Option<Governance>,
     pub(crate) metrics: Arc<Metrics>,
@@ -394,7 +392,7 @@ impl Host {
                     request,
                     tx,
                     store: self.node.store(),
-                    attestation: self.attestation.clone(),
+                    attestor: Some(self.node.attestor()),
                     apply_writes: None,
                     historical: Some(self.node.historical()),
                     namespace: HistoricalNamespace {

@@ -16,7 +16,7 @@ use affiant_attest::AttestError;
 use affiant_kv::{KvError, Store, Tx};
 use serde_json::Value as Json;
 
-use crate::attestation::Attestation;
+use crate::attestation::NodeAttestor;
 use crate::endpoint::Endpoint;
 use crate::historical::{
     HistoricalCache, HistoricalError, HistoricalNamespace, HistoricalState, HistoricalStates,
@@ -99,8 +99,8 @@ pub struct Call<'a> {
     pub tx: &'a mut Tx,
     /// Consensus queries: committed, status, view of a seqno.
     pub store: &'a Arc<Store>,
-    /// What the platform offers to handlers.
-    pub attestation: Attestation,
+    /// Makes evidence of the platform; `None` where there is no node, as in a front end's own tests.
+    pub attestor: Option<&'a Arc<NodeAttestor>>,
     /// Set by the handler: keep (or drop) the writes whatever the status
     /// (`ccf.rpc.setApplyWrites`). Survives an exception, as in CCF.
     pub apply_writes: Option<bool>,
@@ -127,7 +127,7 @@ impl<'a> Call<'a> {
             request,
             tx,
             store,
-            attestation: Attestation::default(),
+            attestor: None,
             apply_writes: None,
             historical: None,
             namespace: HistoricalNamespace::HOST,
@@ -144,7 +144,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// There is no node behind this call, evidence is asked for too often, or what the platform says.
     pub fn attestation(&self, bound: &[u8]) -> Result<Arc<Json>, PlatformError> {
-        let Some(attestor) = &self.attestation.attestor else {
+        let Some(attestor) = self.attestor else {
             let reason = "there is no node behind this call";
             return Err(PlatformError::unavailable("evidence of the platform", reason));
         };

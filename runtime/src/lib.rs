@@ -47,8 +47,8 @@ pub use access::{ExecutionContext, TableAccess, TableRefusal};
 pub use affiant_attest as attest;
 pub use affiant_kv::{KvError, MapName, Tx};
 pub use attestation::{
-    Attestation, AttestationVerifier, NodeAttestor, SnpEvidence, SnpFlags, SnpPlatformInfo,
-    SnpPolicy, SnpReport, UvmEndorsements, VerifiedSnp,
+    NodeAttestor, SnpEvidence, SnpField, TcbPolicy, TcbRefused, VerifiedSnp, tcb_hex_to_policy,
+    verify_snp,
 };
 pub use auth::{
     AnyCert, AuthError, AuthPolicy, AuthRequest, Jwt, MemberCert, NoAuth, Peer, PeerCertificate,
@@ -78,8 +78,9 @@ pub use historical::{
 pub use http::{Listener, Protocols};
 pub use native::{NativeFrontend, NativeHandler};
 pub use node::{
-    InsecureFileKey, NewUser, Node, NodeInfo, NodeMetrics, NodeSettings, NodeState, OpenDisk,
-    ReceiptOutcome, SealingKey, ServiceSettings, StartMode, Storage, TlsIdentity, VolatileKey,
+    InsecureFileKey, JoinPolicy, JoinRefusal, NewUser, Node, NodeInfo, NodeMetrics, NodeSettings,
+    NodeState, OpenDisk, ReceiptOutcome, SealingKey, ServiceSettings, StartMode, Storage,
+    TlsIdentity, VolatileKey,
 };
 pub use options::RuntimeOptions;
 pub use platform::{

@@ -27,7 +27,6 @@ use bytes::Bytes;
 use serde_json::{Value as Json, json};
 
 use crate::application::Application;
-use crate::attestation::{Attestation, AttestationVerifier};
 use crate::auth::{AuthPolicy, Peer, PolicyTable};
 use crate::config::Endorsement;
 use crate::dispatch::{Host, Session};
@@ -58,7 +57,6 @@ pub struct RuntimeBuilder {
     native: NativeFrontend,
     listeners: Vec<Listener>,
     policies: PolicyTable,
-    attestation: Attestation,
     constitution: Option<Arc<dyn Constitution>>,
     http_threads: usize,
     executor_threads: usize,
@@ -122,13 +120,6 @@ impl RuntimeBuilder {
         self
     }
 
-    /// Lets handlers and constitutions check evidence of other platforms.
-    #[must_use]
-    pub fn attestation_verifier(mut self, verifier: Arc<dyn AttestationVerifier>) -> Self {
-        self.attestation.verifier = Some(verifier);
-        self
-    }
-
     /// Governs the service by the constitution in its tables, run by `constitution`.
     #[must_use]
     pub fn constitution(mut self, constitution: Arc<dyn Constitution>) -> Self {
@@ -187,16 +178,12 @@ impl RuntimeBuilder {
         let executors = Executors::start(&plan).map_err(|error| RuntimeError::Host {
             reason: format!("executor threads could not be started: {error}"),
         })?;
-        let mut attestation = self.attestation;
-        attestation.attestor = Some(node.attestor().clone());
-        let governance = self
-            .constitution
-            .map(|constitution| Governance::new(node.clone(), constitution, attestation.clone()));
+        let governance =
+            self.constitution.map(|constitution| Governance::new(node.clone(), constitution));
         let host = Arc::new(Host {
             node: node.clone(),
             application: ArcSwap::from_pointee(application),
             executors,
-            attestation,
             governance,
             metrics,
             jwt_refresh: Arc::default(),
@@ -264,7 +251,6 @@ impl Runtime {
             native: NativeFrontend::default(),
             listeners: Vec::new(),
             policies: PolicyTable::default(),
-            attestation: Attestation::default(),
             constitution: None,
             http_threads: std::thread::available_parallelism().map_or(1, usize::from),
             executor_threads: EXECUTOR_THREADS_DEFAULT,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use affiant::crypto::{CertificateRequest, Curve, MemberIdentity, SigningKey, SubjectName};
 use affiant::tables::{self, NodeRow, RecoveryShares, ServiceInfo, ServiceStatus};
 use affiant::{
-    AppBundle, Attestation, Ballot, Constitution as _, DEFAULT_CONSTITUTION, Governance, NewMember,
-    Node, NodeSettings, Resolution, RuntimeError, Vote, proposal_id,
+    AppBundle, Ballot, Constitution as _, DEFAULT_CONSTITUTION, Governance, NewMember, Node,
+    NodeSettings, Resolution, RuntimeError, Vote, proposal_id,
 };
 use affiant_js::JsConstitution;
 use affiant_kv::{CommitOutcome, MapName, Tx};
@@ -48,7 +48,7 @@ impl Service {
             .collect();
         change(&mut settings);
         let node = Node::start(settings).unwrap();
-        let governance = Governance::new(node.clone(), Arc::new(quiet()), Attestation::default());
+        let governance = Governance::new(node.clone(), Arc::new(quiet()));
         Self { node, governance, members }
     }
 

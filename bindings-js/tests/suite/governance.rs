@@ -1,20 +1,14 @@
-//! Reference A.2, A.9, A.10, A.3 (`tcbHexToPolicy`), D.2, F.1.
+//! Reference A.2, A.9, D.2, F.1.
 
 use std::sync::{Arc, Mutex};
 
-use affiant::attest::{Affiant, Statement};
 use affiant::log::Level;
 use affiant::{
-    Attestation, AttestationVerifier, Attestor, Constitution as _, GovEffects, GovernanceCall,
-    Mode, NodeAttestor, PlatformError, Resolution, RuntimeError, RuntimeOptions, RuntimeResult,
-    ScriptFailure, SnpEvidence, SnpReport, UvmEndorsements, Validation, VerifiedSnp,
-    VirtualAttestor, Vote,
+    Constitution as _, GovEffects, GovernanceCall, Mode, Resolution, RuntimeError, RuntimeOptions,
+    RuntimeResult, ScriptFailure, Validation, Vote,
 };
 use affiant_js::JsConstitution;
 use affiant_kv::{MapName, Store, Tx};
-use affiant_proof::Digest;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value as Json, json};
 
 use crate::support::*;
@@ -77,7 +71,6 @@ struct Bench {
     lines: Lines,
     language: JsConstitution,
     limits: RuntimeOptions,
-    attestation: Attestation,
     asked: Arc<Asked>,
 }
 
@@ -92,14 +85,13 @@ impl Bench {
                 sink.lock().unwrap().push((level, tag, text.to_owned()));
             })),
             limits: RuntimeOptions::default(),
-            attestation: Attestation::default(),
             asked: Arc::default(),
         }
     }
 
     fn call<R>(&self, source: &str, tx: &mut Tx, run: impl FnOnce(GovernanceCall<'_>) -> R) -> R {
-        let (limits, attestation) = (&self.limits, &self.attestation);
-        run(GovernanceCall { source, name: "constitution[0]", tx, limits, attestation })
+        let limits = &self.limits;
+        run(GovernanceCall { source, name: "constitution[0]", tx, limits, attestor: None })
     }
 
     fn validate(&self, source: &str, proposal: &str) -> Result<Validation, ScriptFailure> {
@@ -542,147 +534,4 @@ fn an_app_whose_module_does_not_compile_is_refused_where_it_is_deployed() {
     assert!(failure.reason.contains("'/missing.js'"), "{failure}");
     let failure = refresh("\nexport const = 1;").unwrap_err();
     assert!(failure.reason.contains("/a.js:2"), "{failure}");
-}
-
-struct Platform;
-
-impl Attestor for Platform {
-    fn format(&self) -> &'static str {
-        VirtualAttestor.format()
-    }
-
-    fn provider(&self) -> &'static str {
-        "one that is busy at times"
-    }
-
-    fn attest(&self, bound: &[u8]) -> Result<affiant::attest::Attestation, PlatformError> {
-        if Statement::parse(bound)?.bound == b"bad" {
-            let place = "/dev/sev-guest".to_owned();
-            return Err(PlatformError::Unavailable { place, reason: "it is on fire".to_owned() });
-        }
-        VirtualAttestor.attest(bound)
-    }
-}
-
-impl AttestationVerifier for Platform {
-    fn verify_snp(&self, evidence: &SnpEvidence<'_>) -> Result<VerifiedSnp, String> {
-        if evidence.report.is_empty() {
-            return Err("the report has no signature".to_owned());
-        }
-        let mut report = SnpReport { version: 3, vmpl: 1, ..SnpReport::default() };
-        report.policy.debug = 1;
-        report.platform_info.smt_en = 1;
-        report.measurement = evidence.report.to_vec();
-        report.reported_tcb = evidence.endorsed_tcb.unwrap_or("none").to_owned();
-        report.signature_r = evidence.endorsements.to_vec();
-        let uvm_endorsements = evidence.uvm_endorsements.map(|bytes| UvmEndorsements {
-            did: String::from_utf8(bytes.to_vec()).unwrap(),
-            feed: "feed".to_owned(),
-            svn: "100".to_owned(),
-        });
-        Ok(VerifiedSnp { report, uvm_endorsements })
-    }
-}
-
-/// What an app's evidence says it is bound to, if it is.
-fn bound(evidence: &Json) -> Vec<u8> {
-    let decode = |of: &Json, field: &str| STANDARD.decode(of[field].as_str().unwrap()).unwrap();
-    let bytes = decode(evidence, "bound");
-    let raw: Json = serde_json::from_slice(&decode(evidence, "raw")).unwrap();
-    assert_eq!(decode(&raw, "report_data"), Digest::of(&bytes).0);
-    assert_eq!(evidence["format"], "Insecure_Virtual");
-    let statement = Statement::parse(&bytes).unwrap();
-    assert_eq!(statement.affiant, Affiant::App);
-    assert_eq!(
-        (&*statement.node_public_key, &*statement.service_identity),
-        (&b"node"[..], &b"service"[..])
-    );
-    statement.bound
-}
-
-#[test]
-fn evidence_is_given_and_checked_where_the_host_can() {
-    let verify = "snp_attestation.verifySnpAttestation";
-    let missing = thrown("ccf.getAttestation()");
-    assert!(missing.contains("no node behind this script"), "{missing}");
-    let missing = thrown(&format!("{verify}(new ArrayBuffer(1), new ArrayBuffer(1))"));
-    assert!(missing.contains("no attestation verifier"), "{missing}");
-    for (arguments, wanted) in [
-        ("b('r')", "TypeError: Passed 1 arguments, but expected between 2 and 4"),
-        ("b('r'), b('e'), b('u'), 'tcb', 5", "TypeError: Passed 5 arguments, but expected between"),
-        ("'r', b('e')", "TypeError: evidence must be an ArrayBuffer"),
-        ("b('r'), new Uint8Array(1)", "TypeError: endorsements must be an ArrayBuffer"),
-        ("b('r'), b('e'), 'u'", "TypeError: uvm_endorsements must be an ArrayBuffer"),
-    ] {
-        let statements = format!("const b = ccf.strToBuf; {verify}({arguments})");
-        assert!(thrown(&statements).starts_with(wanted), "{arguments}");
-    }
-
-    let source = "
-        const b = ccf.strToBuf, s = ccf.bufToStr, verify = snp_attestation.verifySnpAttestation;
-        function thrown(run) { try { run(); } catch (e) { return e.name + ': ' + e.message; } }
-        export function run() {
-          const all = verify(b('report'), b('chain'), b('did:x509'), 'db18000000000004');
-          const a = all.attestation;
-          return { body: {
-            given: [ccf.getAttestation(), ccf.getAttestation(b('d\u{e4}ta')),
-                    ccf.getAttestation('d\u{e4}ta'), ccf.getAttestation(new ArrayBuffer(65536))],
-            refused: [thrown(() => ccf.getAttestation(b('bad'))),
-                      thrown(() => ccf.getAttestation(new ArrayBuffer(65537))),
-                      thrown(() => ccf.getAttestation(7)),
-                      thrown(() => ccf.getAttestation(null)),
-                      thrown(() => verify(b(''), b('chain')))],
-            numbers: [a.version, a.vmpl, a.policy.debug === 1, a.plaform_info.smt_en, a.flags],
-            texts: [s(a.measurement), a.reported_tcb, s(a.signature.r)],
-            uvm: all.uvm_endorsements,
-            without: Object.keys(verify(b('report'), b('chain'), undefined)),
-            keys: Object.keys(a).length,
-          } };
-        }";
-    let mut app = App::of(source, &["run"]);
-    let attestor = NodeAttestor::new(Arc::new(Platform), b"node", b"service");
-    app.attestation =
-        Attestation { attestor: Some(Arc::new(attestor)), verifier: Some(Arc::new(Platform)) };
-    let mut seen = app.call("run").json();
-    let bound: Vec<Vec<u8>> = seen["given"].take().as_array().unwrap().iter().map(bound).collect();
-    let text = "d\u{e4}ta".as_bytes();
-    assert_eq!(bound, [&[], text, text, &[0; 65536]]);
-    let wanted = json!({
-        "given": null,
-        "refused": ["Error: ccf.getAttestation: /dev/sev-guest: it is on fire",
-                    "RangeError: bound has more than 65536 bytes",
-                    "TypeError: bound must be an ArrayBuffer or a string",
-                    "TypeError: bound must be an ArrayBuffer or a string",
-                    "RangeError: the report has no signature"],
-        "numbers": [3, 1, true, 1, {"author_key_en": 0, "mask_chip_key": 0, "signing_key": 0}],
-        "texts": ["report", "db18000000000004", "chain"],
-        "uvm": {"did": "did:x509", "feed": "feed", "svn": "100"},
-        "without": ["attestation"],
-        "keys": 31,
-    });
-    assert_eq!(seen, wanted);
-}
-
-#[test]
-fn tcb_versions_are_taken_apart_by_processor() {
-    let milan = json!({"hexstring": "db18000000000004", "microcode": 219, "snp": 24, "tee": 0,
-        "boot_loader": 4});
-    assert_eq!(evaluate("ccf.tcbHexToPolicy('00a00f11', 'db18000000000004')"), milan);
-    let genoa = json!({"hexstring": "541700000000010A", "microcode": 0x54, "snp": 0x17, "tee": 1,
-        "boot_loader": 10});
-    assert_eq!(evaluate("ccf.tcbHexToPolicy('00A10F11', '541700000000010A')"), genoa);
-    let turin = json!({"hexstring": "5100000004010101", "microcode": 0x51, "snp": 4, "tee": 1,
-        "boot_loader": 1, "fmc": 1});
-    assert_eq!(evaluate("ccf.tcbHexToPolicy('00b00f21', '5100000004010101')"), turin);
-    for (arguments, wanted) in [
-        ("'00a00f11'", "TypeError: Passed 1 arguments, but expected 2"),
-        ("'00a00f1', 'db18000000000004'", "TypeError: cpuid must be"),
-        ("7, 'db18000000000004'", "TypeError: cpuid must be"),
-        ("'00a00f11', 'db1800000000000g'", "TypeError: tcb_version must be"),
-        ("'00a00f11', '+b18000000000004'", "TypeError: tcb_version must be"),
-        ("'00800f11', 'db18000000000004'", "RangeError: cpuid 00800f11"),
-    ] {
-        let seen = thrown(&format!("ccf.tcbHexToPolicy({arguments})"));
-        assert!(seen.starts_with(wanted), "{arguments}: {seen}");
-    }
 }

@@ -1,6 +1,7 @@
 //! Behaviour of the JavaScript front end, through its public interface, on a real store.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod attestation;
 mod auth;
 mod bundle;
 mod ccf_app;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use affiant::{Attestation, ExecutionContext, HistoricalNamespace, Mode, Node};
+use affiant::{ExecutionContext, HistoricalNamespace, Mode, Node};
 use affiant_kv::CommitOutcome;
 use affiant_proof::TxId;
 use parking_lot::Mutex;
@@ -35,10 +35,7 @@ impl Transaction {
             tx: node.begin(),
             apply_writes: None,
             store: node.store().clone(),
-            attestation: Attestation {
-                attestor: Some(node.attestor().clone()),
-                ..Attestation::default()
-            },
+            attestor: Some(node.attestor().clone()),
             historical: Some((node.historical().clone(), HistoricalNamespace::HOST)),
             state: None,
         };

@@ -5,23 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use affiant::{
-    Attestation, Call, HistoricalCache, HistoricalNamespace, HistoricalState, MapName, Tx,
-    VerifiedSnp,
+    Call, HistoricalCache, HistoricalNamespace, HistoricalState, MapName, NodeAttestor, Tx,
 };
 use affiant_kv::Store;
 use affiant_proof::{Digest, TxId};
 
-use super::{Evidence, Failure, Outcome, Pair, Past, Span, Surface, Value};
-
-const NO_VERIFIER: &str =
-    "this node cannot check SEV-SNP evidence; its host sets no attestation verifier";
+use super::{Failure, Outcome, Pair, Past, Span, Surface, Value};
 
 /// The transaction and what a call lends besides.
 pub(crate) struct Local {
     pub(crate) tx: Tx,
     pub(crate) apply_writes: Option<bool>,
     pub(crate) store: Arc<Store>,
-    pub(crate) attestation: Attestation,
+    pub(crate) attestor: Option<Arc<NodeAttestor>>,
     pub(crate) historical: Option<(Arc<HistoricalCache>, HistoricalNamespace)>,
     pub(crate) state: Option<Arc<HistoricalState>>,
 }
@@ -33,7 +29,7 @@ impl Local {
             tx: call.tx.take(),
             apply_writes: call.apply_writes,
             store: call.store.clone(),
-            attestation: call.attestation.clone(),
+            attestor: call.attestor.cloned(),
             historical: call.historical.map(|cache| (cache.clone(), call.namespace)),
             state: call.historical_state.cloned(),
         }
@@ -146,16 +142,10 @@ impl Surface for Local {
 
     fn attestation(&mut self, bound: &[u8]) -> Outcome<String> {
         let missing = || Failure::Other("there is no node behind this code".to_owned());
-        let attestor = self.attestation.attestor.as_ref().ok_or_else(missing)?;
+        let attestor = self.attestor.as_ref().ok_or_else(missing)?;
         let evidence = attestor.for_app(bound);
         evidence
             .map(|evidence| evidence.to_string())
             .map_err(|error| Failure::Other(error.to_string()))
-    }
-
-    fn verify_snp(&mut self, evidence: &Evidence) -> Outcome<VerifiedSnp> {
-        let verifier = self.attestation.verifier.as_ref();
-        let verifier = verifier.ok_or_else(|| Failure::Other(NO_VERIFIER.to_owned()))?;
-        verifier.verify_snp(&evidence.borrowed()).map_err(Failure::Evidence)
     }
 }

@@ -9,7 +9,7 @@ mod local;
 mod past;
 mod remote;
 
-use affiant::{MapName, SnpEvidence, VerifiedSnp};
+use affiant::MapName;
 use affiant_kv::KvError;
 use affiant_proof::TxId;
 
@@ -27,8 +27,6 @@ pub(crate) enum Failure {
     Store(KvError),
     /// Anything else, in a sentence.
     Other(String),
-    /// Evidence that does not convince.
-    Evidence(String),
 }
 
 impl From<KvError> for Failure {
@@ -38,26 +36,6 @@ impl From<KvError> for Failure {
 }
 
 pub(crate) type Outcome<T> = Result<T, Failure>;
-
-/// Evidence to be checked, as [`SnpEvidence`], owned.
-#[derive(Clone, Debug)]
-pub(crate) struct Evidence {
-    pub(crate) report: Vec<u8>,
-    pub(crate) endorsements: Vec<u8>,
-    pub(crate) uvm_endorsements: Option<Vec<u8>>,
-    pub(crate) endorsed_tcb: Option<String>,
-}
-
-impl Evidence {
-    pub(crate) fn borrowed(&self) -> SnpEvidence<'_> {
-        SnpEvidence {
-            report: &self.report,
-            endorsements: &self.endorsements,
-            uvm_endorsements: self.uvm_endorsements.as_deref(),
-            endorsed_tcb: self.endorsed_tcb.as_deref(),
-        }
-    }
-}
 
 /// A half-open range of keys, and how many entries of it at most.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +83,6 @@ pub(crate) trait Surface: Send {
 
     /// Fresh evidence of the platform, as JSON.
     fn attestation(&mut self, bound: &[u8]) -> Outcome<String>;
-    fn verify_snp(&mut self, evidence: &Evidence) -> Outcome<VerifiedSnp>;
 }
 
 /// A value as the store holds it, or as it came over a socket.

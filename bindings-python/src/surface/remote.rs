@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use affiant::{KvError, MapName, VerifiedSnp};
+use affiant::{KvError, MapName};
 use affiant_kv::limits::{KEY_BYTES_MAX, TX_BYTES_MAX, VALUE_BYTES_MAX};
 use affiant_proof::TxId;
 
 use super::past::PastCopy;
-use super::{Evidence, Failure, Local, Outcome, Pair, Past, Span, Surface, Value};
+use super::{Failure, Local, Outcome, Pair, Past, Span, Surface, Value};
 use crate::worker::limits::{GATHERED_WRITES_BYTES_MAX, GATHERED_WRITES_COUNT_MAX};
 use crate::worker::protocol::{Answer, FromWorker, Past as PastParts, Question, ToWorker, Write};
 use crate::worker::{Blob, Link, Text, Wait, frame};
@@ -70,12 +70,7 @@ impl Remote {
         let gone = |_| Failure::Other("the node is gone".to_owned());
         self.link.send(&asked, Wait::Forever).map_err(gone)?;
         match self.link.receive(Wait::Forever).map_err(gone)? {
-            ToWorker::Answer(Answer::Failed { evidence: true, reason }) => {
-                Err(Failure::Evidence(reason.to_string()))
-            }
-            ToWorker::Answer(Answer::Failed { evidence: false, reason }) => {
-                Err(Failure::Other(reason.to_string()))
-            }
+            ToWorker::Answer(Answer::Failed(reason)) => Err(Failure::Other(reason.to_string())),
             ToWorker::Answer(answer) => take(answer)
                 .ok_or_else(|| Failure::Other("the node answered something else".to_owned())),
             _ => Err(Failure::Other("the node did not answer".to_owned())),
@@ -304,19 +299,6 @@ impl Surface for Remote {
     fn attestation(&mut self, bound: &[u8]) -> Outcome<String> {
         self.ask(Question::Attestation(Blob::from(bound)), |answer| match answer {
             Answer::Text(json) => Some(json.to_string()),
-            _ => None,
-        })
-    }
-
-    fn verify_snp(&mut self, evidence: &Evidence) -> Outcome<VerifiedSnp> {
-        let question = Question::VerifySnp {
-            report: Blob::from(&*evidence.report),
-            endorsements: Blob::from(&*evidence.endorsements),
-            uvm_endorsements: evidence.uvm_endorsements.as_deref().map(Blob::from),
-            endorsed_tcb: evidence.endorsed_tcb.as_deref().map(Text::from),
-        };
-        self.ask(question, |answer| match answer {
-            Answer::Verified(verified) => Some(*verified),
             _ => None,
         })
     }

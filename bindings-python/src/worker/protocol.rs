@@ -4,7 +4,7 @@
 //! can. Then requests: while it has one, a worker asks and is answered, one question at a time, and
 //! hands over writes whenever it likes; it ends the request with [`FromWorker::Done`].
 
-use affiant::{RuntimeOptions, VerifiedSnp};
+use affiant::RuntimeOptions;
 use serde::{Deserialize, Serialize};
 
 use super::{Blob, Text};
@@ -219,16 +219,6 @@ pub(crate) enum Question<'a> {
     States(u32),
     DropStates(u64),
     Attestation(#[serde(borrow)] Blob<'a>),
-    VerifySnp {
-        #[serde(borrow)]
-        report: Blob<'a>,
-        #[serde(borrow)]
-        endorsements: Blob<'a>,
-        #[serde(borrow)]
-        uvm_endorsements: Option<Blob<'a>>,
-        #[serde(borrow)]
-        endorsed_tcb: Option<Text<'a>>,
-    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -246,13 +236,7 @@ pub(crate) enum Answer<'a> {
     Text(#[serde(borrow)] Text<'a>),
     Past(#[serde(borrow)] Option<Past<'a>>),
     States(#[serde(borrow)] Vec<Past<'a>>),
-    Verified(Box<VerifiedSnp>),
-    Failed {
-        /// Because the evidence does not convince.
-        evidence: bool,
-        #[serde(borrow)]
-        reason: Text<'a>,
-    },
+    Failed(#[serde(borrow)] Text<'a>),
 }
 
 type Pairs<'a> = Vec<(Blob<'a>, Blob<'a>)>;

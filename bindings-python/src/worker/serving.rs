@@ -11,7 +11,7 @@ use super::limits::{PAGE_BYTES_MAX, PAGE_COUNT_MAX};
 use super::link::frame;
 use super::protocol::{Answer, Past as PastParts, Question, ToWorker, Write};
 use super::{Blob, Text};
-use crate::surface::{Evidence, Failure, Local, Outcome, Past, Span, Surface as _};
+use crate::surface::{Failure, Local, Outcome, Past, Span, Surface as _};
 
 /// What an honest worker never sends.
 pub(super) type Refused = String;
@@ -61,7 +61,7 @@ impl Serving {
                 Err(Failure::Store(refused)) => {
                     self.refused_write.get_or_insert(refused);
                 }
-                Err(Failure::Other(reason) | Failure::Evidence(reason)) => return Err(reason),
+                Err(Failure::Other(reason)) => return Err(reason),
             }
         }
         Ok(())
@@ -113,16 +113,6 @@ impl Serving {
                 }
                 let evidence = self.local.attestation(bound);
                 respond(evidence.map(|json| Answer::Text(Text::from(json))))
-            }
-            Question::VerifySnp { report, endorsements, uvm_endorsements, endorsed_tcb } => {
-                let evidence = Evidence {
-                    report: report.to_vec(),
-                    endorsements: endorsements.to_vec(),
-                    uvm_endorsements: uvm_endorsements.as_ref().map(|bytes| bytes.to_vec()),
-                    endorsed_tcb: endorsed_tcb.as_ref().map(|text| text.to_string()),
-                };
-                let verified = self.local.verify_snp(&evidence);
-                respond(verified.map(|verified| Answer::Verified(Box::new(verified))))
             }
         }
     }
@@ -210,14 +200,13 @@ fn id<'a>(txid: TxId) -> Answer<'a> {
 
 /// The frame of an answer, or of why there is none.
 fn respond(outcome: Outcome<Answer<'_>>) -> Result<Vec<u8>, Refused> {
-    let (evidence, reason) = match outcome {
+    let reason = match outcome {
         Ok(answer) => match frame(&ToWorker::Answer(answer)) {
             Ok(frame) => return Ok(frame),
-            Err(reason) => (false, format!("too large for a worker process: {reason}")),
+            Err(reason) => format!("too large for a worker process: {reason}"),
         },
-        Err(Failure::Evidence(reason)) => (true, reason),
-        Err(Failure::Other(reason)) => (false, reason),
-        Err(Failure::Store(error)) => (false, error.to_string()),
+        Err(Failure::Other(reason)) => reason,
+        Err(Failure::Store(error)) => error.to_string(),
     };
-    frame(&ToWorker::Answer(Answer::Failed { evidence, reason: Text::from(reason) }))
+    frame(&ToWorker::Answer(Answer::Failed(Text::from(reason))))
 }

@@ -1,6 +1,8 @@
 """The handler and the runtime object, in a node."""
 
+import base64
 import hashlib
+import json
 
 import ccf
 import pytest
@@ -34,10 +36,15 @@ def test_data_is_processed_and_signed(client, public_key, sent, data, signed):
     assert not ccf.crypto.verify("other data", public_key, body["signature"])
 
 
-def test_the_answer_says_that_there_is_no_evidence_here(client, public_key):
+def test_the_answer_has_evidence_that_names_itself_virtual(client, public_key):
     attestation = client.post("/handle", data="x").json()["attestation"]
-    assert list(attestation) == ["unavailable"]
-    assert "no evidence of its platform" in attestation["unavailable"]
+    assert attestation["format"] == "Insecure_Virtual"
+    bound = base64.b64decode(attestation["bound"])
+    report_data = json.loads(base64.b64decode(attestation["raw"]))["report_data"]
+    assert base64.b64decode(report_data) == hashlib.sha256(bound).digest()
+    statement = json.loads(bound)
+    # An app's, never to be mistaken for the node's own; and the listing binds nothing to it.
+    assert (statement["affiant"], statement["bound"]) == ("app", "")
 
 
 def test_the_key_stays_the_same_and_its_private_half_inside(client, public_key):
@@ -58,5 +65,5 @@ def test_the_runtime_object_works(client):
     assert first["sha256"] == hashlib.sha256(b"visit").hexdigest()
     assert first["service"] == "Open"
     assert second["committed"]["seqno"] >= first["committed"]["seqno"] > 0
-    assert "no evidence of its platform" in first["attestation"]["unavailable"]
+    assert first["attestation"]["format"] == "Insecure_Virtual"
     assert "/gov/proposals" in first["proposal"]["unavailable"]

@@ -6,17 +6,6 @@ import * as listing from "./listing.js";
 
 export { processTransaction } from "./listing.js";
 
-// Where the platform gives no evidence, as in a sandbox, the answer says why instead of failing.
-const platform = ccf as typeof ccf & { getAttestation?: () => unknown };
-const { getAttestation } = platform;
-platform.getAttestation = () => {
-  try {
-    return getAttestation?.() ?? { unavailable: "this runtime has no ccf.getAttestation" };
-  } catch (error) {
-    return { unavailable: (error as Error).message };
-  }
-};
-
 export function createKey(): Response {
   const pair = keyPair() ?? makeKeyPair();
   return { body: { publicKey: pair.publicKey } };

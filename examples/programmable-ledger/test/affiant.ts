@@ -1,6 +1,6 @@
 // Unit tests run in Node.js with the polyfill of @microsoft/ccf-app; this adds what Affiant has beyond
-// CCF, as far as the listings need it: maps take string keys with JSON values, and `sign` takes data and
-// key. It must be imported first.
+// CCF, as far as the listings need it: maps take string keys with JSON values, `sign` takes data and key,
+// and `getAttestation` is there. It must be imported first.
 import "@microsoft/ccf-app/polyfill.js";
 import { ccf, type KvMap } from "@microsoft/ccf-app/global.js";
 import { sign } from "node:crypto";
@@ -38,6 +38,10 @@ ccf.crypto.sign = ((...args: any[]) => {
   const text = typeof data === "string" ? data : JSON.stringify(data);
   return sign(null, Buffer.from(text), key).toString("base64");
 }) as typeof ccf.crypto.sign;
+
+/** What the platform would give, made up. */
+export const mockEvidence = { format: "Mock", raw: "", endorsements: "", bound: "" };
+(ccf as typeof ccf & { getAttestation: () => unknown }).getAttestation = () => mockEvidence;
 
 /** The claims digest that the last handler set. */
 export let claims: string | undefined;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use affiant::{Attestation, Governance, Node, RuntimeError, RuntimeResult, log_info};
+use affiant::{Governance, Node, RuntimeError, RuntimeResult, log_info};
 use serde_json::Value as Json;
 
 use crate::app::Apps;
@@ -44,7 +44,7 @@ impl Proposal {
 /// Validates and applies each proposal in a transaction of its own, in order, by the constitution in
 /// the tables.
 pub(crate) fn enact(node: &Arc<Node>, proposals: &[Proposal], apps: &Apps) -> RuntimeResult<()> {
-    let governance = Governance::new(node.clone(), apps.constitution(), Attestation::default());
+    let governance = Governance::new(node.clone(), apps.constitution());
     for proposal in proposals {
         let Proposal { path, text, names } = proposal;
         let (path, names) = (path.display(), names.join(", "));

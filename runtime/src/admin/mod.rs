@@ -5,6 +5,7 @@
 
 mod accept;
 mod common;
+mod gov;
 mod network;
 mod node;
 mod openapi;
@@ -57,6 +58,7 @@ pub(crate) struct BuiltInCall<'a> {
 const ALL: &[Actor] = &[Actor::App, Actor::Node, Actor::Gov];
 const APP: &[Actor] = &[Actor::App];
 const NODE: &[Actor] = &[Actor::Node];
+const GOV: &[Actor] = &[Actor::Gov];
 
 const fn get(
     actors: &'static [Actor],
@@ -131,4 +133,5 @@ pub(crate) static BUILT_IN: &[BuiltIn] = &[
     BuiltIn { method: "HEAD", ..get(NODE, "/snapshot/{snapshot_name}", node::snapshot) },
     get(NODE, "/config", network::config),
     get(NODE, "/consensus", network::consensus),
+    BuiltIn { hidden: true, ..get(GOV, "/service/join-policy", gov::join_policy) },
 ];

@@ -2,7 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
+use affiant_attest::Report;
 use affiant_proof::{from_hex, to_hex};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value as Json, json};
 
 use super::common::ok;
@@ -73,11 +76,10 @@ fn quote_of(node_id: &str, row: &NodeRow) -> Json {
     shown
 }
 
-pub(super) fn quote(call: &mut BuiltInCall<'_>) -> Outcome {
+fn own_row(call: &mut BuiltInCall<'_>) -> Result<(String, NodeRow), AppError> {
     let node_id = call.host.node.node_id().to_owned();
-    let row: Option<NodeRow> = tables::get_json(call.tx, &tables::NODE_INFO, node_id.as_bytes());
-    match row {
-        Some(row) => ok(&quote_of(&node_id, &row)),
+    match tables::get_json(call.tx, &tables::NODE_INFO, node_id.as_bytes()) {
+        Some(row) => Ok((node_id, row)),
         None => Err(AppError::new(
             404,
             odata::RESOURCE_NOT_FOUND,
@@ -86,9 +88,33 @@ pub(super) fn quote(call: &mut BuiltInCall<'_>) -> Outcome {
     }
 }
 
-/// As [`quote`]; beyond CCF, fresh evidence that is bound to the nonce of whoever asks.
+pub(super) fn quote(call: &mut BuiltInCall<'_>) -> Outcome {
+    let (node_id, row) = own_row(call)?;
+    ok(&quote_of(&node_id, &row))
+}
+
+/// The container policy that governance has written for a node's host data, base64; `None` where it is
+/// not known.
+fn policy_text(call: &mut BuiltInCall<'_>, row: &NodeRow) -> Option<String> {
+    let report = STANDARD.decode(&row.quote_info.quote).ok()?;
+    let host_data = to_hex(&Report::parse(&report).ok()?.host_data);
+    let text: String = tables::get_json(call.tx, &tables::SNP_HOST_DATA, host_data.as_bytes())?;
+    (!text.is_empty()).then(|| STANDARD.encode(text))
+}
+
+/// CCF's answer; beyond CCF, with the container policy for who asks for it, and fresh evidence that is
+/// bound to the nonce of who brings one.
 pub(super) fn attestation(call: &mut BuiltInCall<'_>) -> Outcome {
-    let Some(nonce) = call.request.query_parameter("nonce") else { return quote(call) };
+    let Some(nonce) = call.request.query_parameter("nonce") else {
+        let (node_id, row) = own_row(call)?;
+        let mut shown = quote_of(&node_id, &row);
+        if call.request.query_parameter("policy_text").as_deref() == Some("true")
+            && let Some(text) = policy_text(call, &row)
+        {
+            shown["policy_text"] = text.into();
+        }
+        return ok(&shown);
+    };
     let digits_max = 2 * EVIDENCE_NONCE_BYTES_MAX;
     let nonce = from_hex(&nonce)
         .filter(|nonce| (1..=EVIDENCE_NONCE_BYTES_MAX).contains(&nonce.len()))

@@ -175,7 +175,8 @@ fn built_in(entry: &Entry) -> Json {
                 "Bound to the node's public key; with a nonce made now, and \
                  bound to a statement of the node's and the service's keys and the nonce."
                     .into();
-            operation["parameters"] = json!([query("nonce", false, "Nonce")]);
+            operation["parameters"] =
+                json!([query("nonce", false, "Nonce"), query("policy_text", false, "boolean"),]);
         }
         _ => {}
     }

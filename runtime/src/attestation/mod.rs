@@ -4,20 +4,9 @@
 mod budget;
 mod fresh;
 mod snp;
-
-use std::sync::Arc;
+mod tcb;
 
 pub use fresh::NodeAttestor;
-pub use snp::{
-    AttestationVerifier, SnpEvidence, SnpFlags, SnpPlatformInfo, SnpPolicy, SnpReport,
-    UvmEndorsements, VerifiedSnp,
-};
-
-/// What the host provides; scripts are told what is missing.
-#[derive(Clone, Default)]
-pub struct Attestation {
-    /// For `ccf.getAttestation`: the node's.
-    pub attestor: Option<Arc<NodeAttestor>>,
-    /// For `snp_attestation.verifySnpAttestation`.
-    pub verifier: Option<Arc<dyn AttestationVerifier>>,
-}
+pub(crate) use snp::reasons;
+pub use snp::{SnpEvidence, SnpField, VerifiedSnp, verify_snp};
+pub use tcb::{TcbPolicy, TcbRefused, tcb_hex_to_policy};

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use affiant_kv::Tx;
 
 use super::effects::GovEffects;
-use crate::attestation::Attestation;
+use crate::attestation::NodeAttestor;
 use crate::options::RuntimeOptions;
 
 /// Runs constitutions and ballots (reference F.1). Every call is made in an interpreter of its own,
@@ -79,8 +79,8 @@ pub struct GovernanceCall<'a> {
     pub tx: &'a mut Tx,
     /// Its limits.
     pub limits: &'a RuntimeOptions,
-    /// What the platform offers to scripts.
-    pub attestation: &'a Attestation,
+    /// Makes evidence of the platform; `None` where there is no node.
+    pub attestor: Option<&'a Arc<NodeAttestor>>,
 }
 
 /// What `validate` says of a proposal.

@@ -9,7 +9,6 @@ use super::constitution::{
     Constitution, GovernanceCall, Resolution, ScriptFailure, Validation, Vote,
 };
 use super::effects::NodeEffects;
-use crate::attestation::Attestation;
 use crate::core::CommitNotice;
 use crate::error::{RuntimeError, RuntimeResult};
 use crate::limits::COMMIT_ATTEMPTS_MAX;
@@ -22,7 +21,6 @@ use crate::tables;
 pub struct Governance {
     node: Arc<Node>,
     constitution: Arc<dyn Constitution>,
-    attestation: Attestation,
 }
 
 /// What a proposal with that text is called where no signed request names it: hex SHA-256.
@@ -62,12 +60,8 @@ impl InForce {
 impl Governance {
     /// Governs a node by constitutions in the language of `constitution`.
     #[must_use]
-    pub fn new(
-        node: Arc<Node>,
-        constitution: Arc<dyn Constitution>,
-        attestation: Attestation,
-    ) -> Self {
-        Self { node, constitution, attestation }
+    pub fn new(node: Arc<Node>, constitution: Arc<dyn Constitution>) -> Self {
+        Self { node, constitution }
     }
 
     /// The language of constitutions.
@@ -82,7 +76,7 @@ impl Governance {
             name: &force.name,
             tx,
             limits: &force.limits,
-            attestation: &self.attestation,
+            attestor: Some(self.node.attestor()),
         }
     }
 

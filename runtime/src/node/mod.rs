@@ -32,6 +32,7 @@ use crate::tables::{self, ServiceInfo, ServiceStatus};
 use identity::NodeIdentity;
 
 pub use info::{NodeInfo, NodeMetrics, NodeState, TlsIdentity};
+pub use join_policy::{JoinPolicy, JoinRefusal};
 pub use sealed::{InsecureFileKey, SealingKey, VolatileKey};
 pub use settings::{NewUser, NodeSettings, OpenDisk, ServiceSettings, StartMode, Storage};
 

@@ -1,7 +1,7 @@
 //! Evidence of the platform a node runs on, as it stands in the tables (reference: node launcher,
 //! "Platform").
 
-use affiant_attest::Attestation;
+use affiant_attest::{Attestation, Report};
 use affiant_proof::to_hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -48,7 +48,10 @@ pub(crate) fn policy_text(evidence: &Attestation) -> Option<&[u8]> {
 /// The measurement as `code_digest` has it: hex; of a virtual node, of the text that stands for it.
 pub(crate) fn code_digest(evidence: &Attestation) -> String {
     match evidence {
-        Attestation::Snp(evidence) => to_hex(evidence.report.get(0x90..0xc0).unwrap_or_default()),
+        Attestation::Snp(evidence) => {
+            let report = Report::parse(&evidence.report);
+            report.map(|report| to_hex(&report.measurement)).unwrap_or_default()
+        }
         Attestation::Virtual(evidence) => to_hex(evidence.measurement.as_bytes()),
     }
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use affiant::log::Level;
 use affiant::{
-    AppBundle, AppError, Attestation, Call, Caller, Endpoint, EndpointOptions, Frontend,
-    FrontendWorker, Mode, Request, Response, RuntimeOptions,
+    AppBundle, AppError, Call, Caller, Endpoint, EndpointOptions, Frontend, FrontendWorker, Mode,
+    NodeAttestor, Request, Response, RuntimeOptions,
 };
 use affiant_js::JsFrontend;
 use affiant_kv::{Store, Tx};
@@ -20,7 +20,7 @@ pub struct App {
     pub worker: Box<dyn FrontendWorker>,
     pub store: Arc<Store>,
     pub lines: Lines,
-    pub attestation: Attestation,
+    pub attestor: Option<Arc<NodeAttestor>>,
 }
 
 /// What one call did.
@@ -120,7 +120,7 @@ impl App {
         )
         .unwrap();
         let worker = frontend.worker().unwrap();
-        Self { frontend, worker, store: Store::new(), lines, attestation: Attestation::default() }
+        Self { frontend, worker, store: Store::new(), lines, attestor: None }
     }
 
     /// An app of one module, all of whose named functions are endpoints.
@@ -149,7 +149,7 @@ impl App {
         let endpoints = frontend.endpoints();
         let index = endpoints.iter().position(|e| e.function == function).unwrap();
         let mut call = Call::new(index, &endpoints[index], request, &mut tx, &self.store);
-        call.attestation = self.attestation.clone();
+        call.attestor = self.attestor.as_ref();
         let result = self.worker.call(&mut call);
         let apply_writes = call.apply_writes;
         Done { result, tx, apply_writes }

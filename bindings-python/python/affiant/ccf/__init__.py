@@ -36,6 +36,7 @@ from affiant._native import (
 from affiant._native import current_request as _current_request
 from affiant._native import get_attestation
 from affiant._native import historical_state as _historical_state
+from affiant._native import tcb_hex_to_policy
 
 from affiant._transaction import here as transaction
 
@@ -80,6 +81,7 @@ __all__ = [
     "rpc",
     "snp_attestation",
     "str_to_buf",
+    "tcb_hex_to_policy",
     "transaction",
 ]
 

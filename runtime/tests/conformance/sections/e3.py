@@ -1,5 +1,9 @@
 """E.3: what a node tells of itself and its service."""
 
+import base64
+import hashlib
+import json
+
 import apps
 
 NODE = ["last_written", "node_data", "node_id", "primary", "rpc_interfaces", "status"]
@@ -115,9 +119,32 @@ def small(t, node_id):
             [quote["node_id"], quote["format"]], [node_id, "Insecure_Virtual"])
     t.equal("quotes and attestations are the same",
             get("/node/quotes").json["quotes"], get("/node/attestations").json["attestations"])
+    fresh(t, quote)
     t.equal("the service's configuration: all members' shares", get("/node/service/configuration").json,
             {"maximum_node_certificate_validity_days": 365,
              "maximum_service_certificate_validity_days": 365, "recovery_threshold": 2})
+
+
+def fresh(t, known):
+    """Evidence that is made for a nonce, which CCF's nodes do not have."""
+    get = t.main.get
+    answer = get("/node/attestations/self?nonce=c0ffee")
+    shown = answer.json
+    said = base64.b64decode(shown["bound"])
+    raw = json.loads(base64.b64decode(shown["raw"]))
+    t.equal("evidence for a nonce is bound to what it says", [
+        answer.status, sorted(set(shown) - set(known)), base64.b64decode(raw["report_data"]),
+    ], [200, ["bound"], hashlib.sha256(said).digest()])
+    statement = json.loads(said)
+    key = hashlib.sha256(base64.b64decode(statement["node_public_key"])).hexdigest()
+    t.equal("it says whose it is, and for what nonce", [
+        list(statement), statement["affiant"], key, base64.b64decode(statement["bound"]).hex(),
+    ], [["affiant", "node_public_key", "service_identity", "bound"], "node", known["node_id"],
+        "c0ffee"])
+    for nonce in ("", "abc", "no", "00" * 65):
+        t.equal(f"a nonce of {len(nonce)} characters",
+                get(f"/node/attestations/self?nonce={nonce}").brief,
+                [400, "InvalidQueryParameterValue"])
 
 
 def metrics(t):

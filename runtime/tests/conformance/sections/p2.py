@@ -18,8 +18,8 @@ GROUPS = {
     "network": ["get_nodes", "get_service_certificate", "get_service_status"],
 }
 TOP = ["buf_to_json_compatible", "buf_to_str", "create_proposal", "digest", "endpoint",
-       "get_attestation", "json_compatible_to_buf", "pem_to_id", "str_to_buf", "Response",
-       "HTTPError", "CCFPythonRuntime", "Error", "AccessError", "NoTransactionError",
+       "get_attestation", "json_compatible_to_buf", "pem_to_id", "str_to_buf", "tcb_hex_to_policy",
+       "Response", "HTTPError", "CCFPythonRuntime", "Error", "AccessError", "NoTransactionError",
        "CryptoError", "TimeLimitExceeded"]
 # Class, classes that it is one of.
 ERRORS = [
