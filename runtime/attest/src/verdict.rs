@@ -4,6 +4,8 @@ use core::fmt;
 
 use serde::Serialize;
 
+use crate::verify::printable;
+
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -120,7 +122,7 @@ impl Verdict {
         self.checks.iter().find(|check| check.name == name)
     }
 
-    /// Adds a check.
+    /// Adds a check. Characters that steer a terminal are replaced, and long texts cut.
     pub fn push(
         &mut self,
         name: &'static str,
@@ -129,7 +131,7 @@ impl Verdict {
         wanted: impl Into<String>,
         reason: impl Into<String>,
     ) {
-        let (found, wanted, reason) = (found.into(), wanted.into(), reason.into());
+        let [found, wanted, reason] = [found.into(), wanted.into(), reason.into()].map(printable);
         self.checks.push(Check { name, outcome, found, wanted, reason });
     }
 }

@@ -164,7 +164,7 @@ fn make(
 
 /// Names in certificates and texts in policies are whatever their maker liked: nothing of them may
 /// steer a terminal or flood a log.
-fn printable(text: String) -> String {
+pub(crate) fn printable(text: String) -> String {
     let steers = |character: char| {
         character.is_control()
             || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')

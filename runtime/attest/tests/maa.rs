@@ -264,6 +264,15 @@ fn another_address_for_keys_is_reported_and_never_decides() {
 }
 
 #[test]
+fn what_a_token_says_steers_no_terminal() {
+    let mut claims = container();
+    claims["iss"] = json!(format!("\u{1b}[2Jhttps://{}", "x".repeat(50_000)));
+    let shown = verify(&SIGNER.sign(&header(), &claims), &policy()).verdict.to_string();
+    assert!(!shown.contains('\u{1b}'));
+    assert!(shown.len() < 20_000, "{} bytes", shown.len());
+}
+
+#[test]
 fn issuers_are_compared_to_the_letter() {
     for issuer in [
         "https://self-made.example.attest.azure.net/",
