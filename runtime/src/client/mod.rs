@@ -6,8 +6,6 @@
 //! * Plain HTTP needs a caller who allows it, for the hosts that it names.
 //! * An error says what happened and where; never a query, a header, a body or a user's name.
 
-#![allow(dead_code, reason = "kept connections are for whoever verifies a node")]
-
 mod blocking;
 mod connection;
 mod error;
@@ -22,11 +20,9 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use rustls::ClientConfig;
 
-#[allow(unused_imports, reason = "for whoever verifies a node")]
 pub(crate) use blocking::BlockingConnection;
 pub(crate) use blocking::blocking;
 pub(crate) use connection::{Connection, exchange};
-#[allow(unused_imports, reason = "for whoever verifies a node")]
 pub(crate) use error::{ClientError, Failure};
 
 /// How much of a peer's time and bytes an exchange may cost.

@@ -8,7 +8,6 @@ mod context;
 mod detect;
 mod endorsements;
 mod guest;
-mod hex;
 mod insecure_virtual;
 mod maa;
 mod queue;

@@ -13,13 +13,12 @@ use affiant_attest::AttestError;
 use affiant_attest::guest::{self, Firmware, KeySelection, SevGuest};
 use affiant_attest::limits::REPORT_DATA_BYTES;
 use affiant_kv::KeyError;
-use affiant_proof::to_hex;
+use affiant_proof::{from_hex, to_hex};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::hex::from_hex;
 use super::sleep_ms;
 use crate::config::write_file_atomically;
 use crate::error::{RuntimeError, RuntimeResult};

@@ -81,7 +81,7 @@ impl Sidecar {
         const PATH: &str = "/attest/raw";
         let body = self.service.post(PATH, runtime_data_json(runtime_data)?)?;
         let text = self.service.text(PATH, &body, "report")?;
-        super::hex::from_hex(&text).ok_or_else(|| {
+        affiant_proof::from_hex(&text).ok_or_else(|| {
             PlatformError::unavailable(self.service.place(PATH), "the report is no hex")
         })
     }

@@ -3,7 +3,7 @@
 //! | Shape | Read | Write |
 //! |---|---|---|
 //! | report and PEM chain | [`Evidence::new`] | the fields |
-//! | extended report with the host's certificate table | [`Evidence::from_extended_report`] | [`Evidence::to_certificate_table`] |
+//! | extended report | [`Evidence::from_extended_report`] | [`Evidence::to_certificate_table`] |
 //! | CCF's node quote | [`CcfQuote`], [`Attestation::from_json`] | [`CcfQuote`], [`Attestation::to_json`] |
 //! | the key release sidecar's combined JSON | [`Evidence::from_skr_json`] | [`Evidence::to_skr_json`] |
 //! | Azure's security context directory | [`SecurityContext`] | [`SecurityContextFiles`] |
