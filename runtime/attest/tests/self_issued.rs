@@ -3,8 +3,9 @@
 
 use affiant_attest::testing::{AT, Guest, RevocationSpec, revocation_list};
 use affiant_attest::{
-    Allowed, ComponentMinimum, Cpuid, Evidence, FirmwareVersion, LeafKind, Outcome, Policy,
-    Product, TcbVersion, Verdict, to_pem, verify,
+    Allowed, Attestation, ComponentMinimum, Cpuid, Evidence, FirmwareVersion, LeafKind, Outcome,
+    Policy, PolicyTextRule, Product, TcbVersion, TextAction, Verdict, VirtualEvidence, VirtualRule,
+    to_pem, verify, verify_attestation,
 };
 
 fn genuine(guest: &Guest) -> Verdict {
@@ -220,6 +221,8 @@ fn certificates_are_held_to_the_time_that_is_given() {
     let evidence = expired.build();
     assert!(verify(&evidence, &policy, AT - 1).is_trusted());
     assert!(verify(&evidence, &policy, AT - 2).is_trusted());
+    let first = Guest::new(Product::Milan).issue(|issue| issue.leaf_validity.0 = AT);
+    refused(&first, &policy, &[]);
     let early = Guest::new(Product::Milan).issue(|issue| issue.leaf_validity.0 = AT + 1);
     refused(&early, &policy, &["chain validity"]);
     refused(&early, &lax, &["chain validity"]);
@@ -246,6 +249,7 @@ fn authorities_that_may_not_issue_are_refused() {
         ("leaf by another name", guest().issue(|i| i.leaf_issuer = Some("SEV-Genoa".into()))),
         ("VLEK's ASK", guest().issue(|i| i.authority.name = "SEV-VLEK-Milan".into())),
         ("leaf's name", guest().issue(|i| i.leaf_name = "SEV-VLEK".into())),
+        ("ARK of another issuer", guest().issue(|i| i.root_issuer = Some("Other".into()))),
         ("ARK's name", guest().issue(|i| i.root.name = "ARK-Genoa".into())),
         (
             "leaf is a CA",
@@ -322,7 +326,9 @@ fn leaves_that_are_not_amds_are_not_read() {
         ("hardware id has 8 bytes", guest().issue(|i| i.hardware_id.truncate(8))),
         ("hardware id is zero", guest().issue(|i| i.hardware_id.fill(0))),
         ("unknown product", guest().issue(|i| i.product_name = "Rome".into())),
-        ("48 bytes of salt", guest().issue(|i| i.salt_bytes = 32)),
+        ("48 bytes of salt", guest().issue(|i| (i.salt_bytes, i.outer_salt_bytes) = (32, 32))),
+        ("two different signature algorithms", guest().issue(|i| i.outer_salt_bytes = 32)),
+        ("structure of a leaf certificate: 2", guest().issue(|i| i.struct_version = 2)),
         ("no extension", Guest::new(Product::Turin).issue(|i| i.tcb.fmc = None)),
         ("hardware id has 64", Guest::new(Product::Turin).issue(|i| i.hardware_id = vec![1; 64])),
     ] {
@@ -432,6 +438,101 @@ fn revoked_certificates_are_refused() {
     // An ARK that may not sign lists.
     let guest = guest.issue(|issue| issue.root.key_usage = Some(0x04));
     refused(&guest, &with(&clean, false), &["revocation"]);
+}
+
+#[test]
+fn mitigations_are_verified_at_launch_and_now() {
+    let policy = Policy { mitigations: 0b101, ..Policy::genuine_only() };
+    let guest = |launch, current| Guest::new(Product::Turin).mitigations(launch, current);
+    refused(&guest(0b111, 0b101), &policy, &[]);
+    refused(&guest(0b011, 0b111), &policy, &["mitigations"]);
+    refused(&guest(0b111, 0b110), &policy, &["mitigations"]);
+    refused(&Guest::new(Product::Milan), &policy, &["mitigations"]);
+}
+
+#[test]
+fn report_data_is_the_digest_of_exactly_the_bound_bytes_and_zeros() {
+    let policy = Policy { unbound: false, ..Policy::genuine_only() };
+    let guest = Guest::new(Product::Milan).bound(b"a key");
+    refused(&guest, &policy, &[]);
+    refused(&Guest::new(Product::Milan), &policy, &["binding"]);
+    let report_data = |at: usize, bytes: &[u8]| guest.clone().set(0x50 + at, bytes);
+    refused(&report_data(32, &[1]), &policy, &["binding"]);
+    refused(&report_data(63, &[0x80]), &policy, &["binding"]);
+    refused(&report_data(31, &[0]), &policy, &["binding"]);
+    for bound in [&b"a key\n"[..], b"a ke", b"", &[0; 200_000]] {
+        let mut other = guest.clone();
+        other.evidence.bound = Some(bound.to_vec());
+        refused(&other, &policy, &["binding"]);
+        // What is said to be bound is checked even where nothing has to be.
+        refused(&other, &Policy::genuine_only(), &["binding"]);
+    }
+}
+
+#[test]
+fn container_policies_are_the_host_datas_and_judged_by_rule() {
+    let text = b"package policy\n\nexec_external := {\"allowed\": true}\n";
+    let guest = Guest::new(Product::Milan).policy_text(text);
+    let strict = Policy::genuine_only();
+    let verdict = judged(&guest, &strict, &["policy rules"]);
+    let found = &verdict.check("policy rules").unwrap().found;
+    assert!(found.contains("external_exec"), "{found}");
+    let rules = affiant_attest::text::RULES.iter().map(|rule| rule.name.to_owned());
+    let with = |action| {
+        let findings = rules.clone().map(|rule| (rule, action)).collect();
+        let policy_text = PolicyTextRule { required: true, findings };
+        Policy { policy_text, ..strict.clone() }
+    };
+    let verdict = judged(&guest, &with(TextAction::Warn), &[]);
+    assert_eq!(outcome(&verdict, "policy rules"), Outcome::Warned);
+    let verdict = judged(&guest, &with(TextAction::Ignore), &[]);
+    assert_eq!(outcome(&verdict, "policy rules"), Outcome::Passed);
+    let other = guest.clone().host_data([7; 32]);
+    refused(&other, &with(TextAction::Ignore), &["policy text"]);
+    let without = Guest::new(Product::Milan);
+    refused(&without, &with(TextAction::Ignore), &["policy text"]);
+    let unreadable = Guest::new(Product::Milan).policy_text(&[0xff]);
+    refused(&unreadable, &with(TextAction::Ignore), &["policy rules"]);
+}
+
+#[test]
+fn a_uvm_endorsement_that_cannot_be_read_is_refused_even_where_nobody_asked() {
+    let mut guest = Guest::new(Product::Milan);
+    guest.evidence.uvm_endorsement = Some(vec![0xd2]);
+    refused(&guest, &Policy::genuine_only(), &["uvm endorsement"]);
+}
+
+#[test]
+fn virtual_evidence_is_refused_unless_the_policy_names_it() {
+    let bound = b"a key".to_vec();
+    let digest = Guest::new(Product::Milan).bound(&bound).build().report[0x50..0x90].to_vec();
+    let evidence = |report_data: Vec<u8>| VirtualEvidence {
+        measurement: "Insecure".to_owned(),
+        host_data: "ab".repeat(32),
+        report_data,
+        bound: Some(bound.clone()),
+    };
+    let judge = |evidence: VirtualEvidence, policy: &Policy| {
+        failed(&verify_attestation(&Attestation::Virtual(evidence), policy, AT))
+    };
+    assert_eq!(judge(evidence(digest.clone()), &Policy::genuine_only()), ["virtual evidence"]);
+    let rule = |measurements, host_data| Policy {
+        insecure_virtual: Some(VirtualRule { measurements, host_data }),
+        ..Policy::default()
+    };
+    let any = rule(Allowed::ANY, Allowed::ANY);
+    assert_eq!(judge(evidence(digest.clone()), &any), [""; 0]);
+    assert_eq!(judge(evidence(digest[..32].to_vec()), &any), [""; 0]);
+    assert_eq!(judge(evidence(digest[..31].to_vec()), &any), ["binding"]);
+    assert_eq!(judge(evidence(vec![0; 64]), &any), ["binding"]);
+    let unbound = VirtualEvidence { bound: None, ..evidence(digest.clone()) };
+    assert_eq!(judge(unbound, &any), ["binding"]);
+    let listed = rule(Allowed::OneOf(vec!["insecure".to_owned()]), Allowed::NONE);
+    assert_eq!(judge(evidence(digest), &listed), ["measurement", "host data"]);
+    // Real evidence is judged as before.
+    let real = Attestation::Snp(Box::new(Guest::new(Product::Milan).build()));
+    let verdict = verify_attestation(&real, &any, AT);
+    assert_eq!(failed(&verdict), ["measurement", "host data", "binding"]);
 }
 
 #[test]

@@ -11,7 +11,8 @@ mod wire;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use affiant_attest::{CHECKS, Evidence, Outcome, Policy, Verdict, verify};
+use affiant_attest::testing::Guest;
+use affiant_attest::{CHECKS, Evidence, Outcome, Policy, Product, Verdict, to_pem, verify};
 use serde_json::{Value, json};
 use sets::{AT, set, sets};
 
@@ -286,6 +287,48 @@ fn policy_fields(out: &mut String) {
         let mut base = for_aci.clone();
         base["minimum_launch_tcb"] = json!(false);
         row(&aci, &base, "minimum_tcb", minimum, "minimum tcb");
+    }
+}
+
+/// AMD's own authorities do not vouch for a leaf because it stands before them.
+#[test]
+fn a_leaf_under_authorities_that_did_not_issue_it_is_refused() {
+    if sets().is_empty() {
+        return;
+    }
+    for (product, name) in [
+        (Product::Milan, "ask_ark_milan.pem"),
+        (Product::Milan, "ask_ark_milan_vlek.pem"),
+        (Product::Genoa, "ask_ark_genoa.pem"),
+        (Product::Genoa, "ask_ark_genoa_vlek.pem"),
+        (Product::Turin, "ask_ark_turin_vcek.pem"),
+        (Product::Turin, "ask_ark_turin_vlek.pem"),
+    ] {
+        let authorities = wire::fixture(&format!("amd-roots/{name}")).unwrap();
+        let guest = Guest::new(product);
+        let guest = if name.contains("vlek") { guest.vlek() } else { guest };
+        let [leaf, authority, _] = guest.issue.certificates().map(|der| to_pem(&der).into_bytes());
+        let policy = Policy {
+            signing_keys: vec!["VCEK".to_owned(), "VLEK".to_owned()],
+            ..Policy::genuine_only()
+        };
+        let judge = |endorsements: Vec<u8>, wanted: &str| {
+            let evidence = Evidence { endorsements, ..guest.build() };
+            let verdict = verify(&evidence, &policy, AT);
+            assert_eq!(verdict.check("root").unwrap().outcome, Outcome::Passed, "{verdict}");
+            assert_eq!(failed(&verdict), ["chain signatures", "chain constraints"], "{verdict}");
+            let reason = &verdict.check("chain signatures").unwrap().reason;
+            assert!(reason.contains(wanted), "{reason}");
+        };
+        judge(
+            [leaf.clone(), authorities.clone()].concat(),
+            "leaf certificate by the key of the ASK",
+        );
+        // An ASK of one's own before AMD's ARK.
+        let text = String::from_utf8(authorities).unwrap();
+        let root = text.rfind("-----BEGIN").unwrap();
+        let root = text.get(root..).unwrap().as_bytes().to_vec();
+        judge([leaf, authority, root].concat(), "ASK certificate by the key of the ARK");
     }
 }
 

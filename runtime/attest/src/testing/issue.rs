@@ -74,8 +74,14 @@ pub struct Issue {
     pub root: Authority,
     /// The name that the leaf gives as its issuer, if another than the ASK's.
     pub leaf_issuer: Option<String>,
+    /// The name that the ARK gives as its issuer, if another than its own.
+    pub root_issuer: Option<String>,
+    /// The version of the structure of the leaf's extensions: 0, and 1 on Turin.
+    pub struct_version: u8,
     /// Bytes of salt that the certificates' algorithm promises; AMD's is 48.
     pub salt_bytes: u8,
+    /// The same outside of what is signed, which must not differ.
+    pub outer_salt_bytes: u8,
     /// The ASK signs itself instead of being signed by the ARK.
     pub authority_signs_itself: bool,
 }
@@ -111,7 +117,10 @@ impl Issue {
             authority,
             root,
             leaf_issuer: None,
+            root_issuer: None,
+            struct_version: u8::from(product == Product::Turin),
             salt_bytes: 48,
+            outer_salt_bytes: 48,
             authority_signs_itself: false,
         }
     }
@@ -139,11 +148,17 @@ impl Issue {
             },
         );
         let by: &RsaKeyPair = if self.authority_signs_itself { &AUTHORITY } else { &ROOT };
-        let authority = self.authority(&self.authority, by, &AUTHORITY);
-        [leaf, authority, self.authority(&self.root, &ROOT, &ROOT)]
+        let authority = self.issue(&self.authority, (&self.root.name, by), &AUTHORITY);
+        let issuer = self.root_issuer.as_ref().unwrap_or(&self.root.name);
+        [leaf, authority, self.issue(&self.root, (issuer, &ROOT), &ROOT)]
     }
 
-    fn authority(&self, authority: &Authority, by: &RsaKeyPair, key: &RsaKeyPair) -> Vec<u8> {
+    fn issue(
+        &self,
+        authority: &Authority,
+        (issuer, by): (&str, &RsaKeyPair),
+        key: &RsaKeyPair,
+    ) -> Vec<u8> {
         let mut extensions = Vec::new();
         if let Some((is_authority, below)) = authority.constraints {
             let mark: &[u8] = if is_authority { &[0x01, 0x01, 0xff] } else { &[] };
@@ -158,7 +173,7 @@ impl Issue {
             by,
             &Body {
                 serial: &authority.serial,
-                issuer: &self.root.name,
+                issuer,
                 subject: &authority.name,
                 validity: authority.validity,
                 key: &rsa_key_info(key),
@@ -172,7 +187,7 @@ impl Issue {
         let number = |rest: &str, value: u8| extension(&id(rest), false, &integer(&[value]));
         let tcb = &self.tcb;
         let mut all = [
-            number("1", u8::from(tcb.fmc.is_some())),
+            number("1", self.struct_version),
             extension(&id("2"), false, &ia5(&self.product_name)),
             tcb.fmc.map(|fmc| number("3.9", fmc)).unwrap_or_default(),
             number("3.1", tcb.boot_loader),
@@ -207,7 +222,7 @@ impl Issue {
             body.key,
             &extensions,
         ]);
-        signed_by(key, signed, &algorithm)
+        signed_by(key, signed, &pss(self.outer_salt_bytes))
     }
 }
 
