@@ -197,6 +197,11 @@ fn refused(error: ClientError) -> RelyingError {
         Failure::TooLarge => {
             RelyingError::unreadable(format!("the answer of {}", error.place), error.reason)
         }
+        // A server that speaks HTTP/2 alone says so in the handshake.
+        Failure::Tls if error.reason.contains("NoApplicationProtocol") => {
+            let why = "it does not speak HTTP/1.1: name an interface whose app_protocol is HTTP1";
+            RelyingError::unreachable(error.place, why)
+        }
         _ => RelyingError::unreachable(error.place, error.reason),
     }
 }
@@ -217,7 +222,7 @@ fn tls(identity: Option<&Identity>) -> Result<Arc<ClientConfig>, RelyingError> {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyServer { algorithms }));
     let Some(identity) = identity else {
-        return Ok(Arc::new(builder.with_no_client_auth()));
+        return Ok(speaking_http1(builder.with_no_client_auth()));
     };
     let chain: Result<Vec<CertificateDer<'static>>, _> =
         CertificateDer::pem_slice_iter(identity.certificate_pem.as_bytes()).collect();
@@ -229,7 +234,12 @@ fn tls(identity: Option<&Identity>) -> Result<Arc<ClientConfig>, RelyingError> {
     let config = builder
         .with_client_auth_cert(chain, key)
         .map_err(|error| RelyingError::usage("client certificate", error.to_string()))?;
-    Ok(Arc::new(config))
+    Ok(speaking_http1(config))
+}
+
+fn speaking_http1(mut config: ClientConfig) -> Arc<ClientConfig> {
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Arc::new(config)
 }
 
 /// Takes every certificate whose key signed the handshake.

@@ -26,6 +26,8 @@ mod error;
 mod judge;
 mod offline;
 mod propose;
+#[cfg(test)]
+mod recorded;
 mod verdict;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -2,11 +2,14 @@
 
 use std::io::Write as _;
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use affiant::relying::{Options, RelyingError, verify_service};
 use serde_json::json;
 
+use crate::http_support::{listener, start};
 use crate::nodes::{failed, fresh, lax};
 use crate::stand_in::{Service, answer, serve, stranger, target, virtual_evidence};
 
@@ -117,4 +120,48 @@ fn addresses_that_are_none_are_the_callers_fault() {
         }
     });
     refused(address, "TLS");
+}
+
+#[test]
+fn a_node_that_is_busy_is_asked_again_when_it_says() {
+    let service = Service::new("service");
+    let node = service.node();
+    let (key, network) = (node.public_key(), service.network().to_string());
+    let refusals = Arc::new(AtomicUsize::new(0));
+    let counted = refusals.clone();
+    let busy = serve(&node, move |stream| {
+        while let Some(target) = target(stream) {
+            let body = match target.as_str() {
+                "/node/network" => network.clone(),
+                _ if counted.fetch_add(1, Ordering::SeqCst) == 0 => String::new(),
+                _ => virtual_evidence(&key).to_string(),
+            };
+            let head = if body.is_empty() {
+                "503 Service Unavailable\r\nretry-after: 1"
+            } else {
+                "200 OK"
+            };
+            let length = body.len();
+            let answer = format!("HTTP/1.1 {head}\r\ncontent-length: {length}\r\n\r\n{body}");
+            if stream.write_all(answer.as_bytes()).and_then(|()| stream.flush()).is_err() {
+                return;
+            }
+        }
+    });
+    let url = format!("https://{busy}");
+    let verdict = verify_service(&url, &lax(), &Options::default()).unwrap();
+    assert!(verdict.is_trusted(), "{verdict}");
+    assert_eq!(refusals.load(Ordering::SeqCst), 2);
+    // But for no longer than the caller has time.
+    refusals.store(0, Ordering::SeqCst);
+    refused(busy, "503 Service Unavailable");
+}
+
+#[test]
+fn an_interface_that_speaks_http_2_alone_is_told_as_such() {
+    let mut listener = listener();
+    listener.protocols = affiant::Protocols::Http2;
+    let runtime = start(listener);
+    let error = refused(runtime.addresses()[0], "HTTP/1.1");
+    assert!(matches!(error, RelyingError::Unreachable { .. }), "{error:?}");
 }
