@@ -17,6 +17,8 @@ from affiant._headers import Headers
 from affiant._receipt import Receipt, _certificate, _read, _receipt_bytes
 
 TIMEOUT_SECONDS = 30.0
+# Above which a value that lists several things takes a line for each.
+VALUE_COLUMNS_MAX = 160
 
 Policy = Mapping[str, Any] | str | os.PathLike[str]
 
@@ -85,8 +87,11 @@ class EvidenceVerdict:
             word = _WORDS[check.outcome]
             lines.append(f"{word:11} {check.name:{width}}  {check.reason}{beside}")
             if check.outcome in ("failed", "warned"):
-                values = (("found", check.found), ("wanted", check.wanted))
-                lines += [f"{'':11} {'':{width}}    {k:6} {v}" for k, v in values if v]
+                for label, value in (("found", check.found), ("wanted", check.wanted)):
+                    parts = value.split("; ") if len(value) > VALUE_COLUMNS_MAX else [value]
+                    for part in filter(None, parts):
+                        lines.append(f"{'':11} {'':{width}}    {label:6} {part}")
+                        label = ""
         return lines
 
     def _notes(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import signal
 import socket
 import ssl
@@ -152,6 +153,22 @@ def test_threads_share_a_client(service: affiant.Service) -> None:
         for thread in threads:
             thread.join()
     assert statuses == [204] * 20
+
+
+def test_the_listings_of_the_guide_run(
+    service: affiant.Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guide = Path(__file__).parents[3] / "docs" / "attestation.md"
+    listings = re.findall(r"```python\n(.*?)```", guide.read_text(), re.DOTALL)
+    assert len(listings) == 2
+    monkeypatch.chdir(tmp_path)
+    Path("policy.json").write_text(json.dumps(LAX))
+    names: dict[str, Any] = {}
+    for listing in listings:
+        exec(listing.replace("https://127.0.0.1:8000", service.url), names)
+    assert names["verdict"].trusted
+    # The notes are for users with a certificate.
+    assert names["answer"].status_code == 401
 
 
 class Proxy(threading.Thread):

@@ -231,13 +231,22 @@ fn write_checks(out: &mut fmt::Formatter<'_>, verdict: &Verdict) -> fmt::Result 
         writeln!(out)?;
         if matches!(check.outcome, Outcome::Failed | Outcome::Warned) {
             for (label, value) in [("found", &check.found), ("wanted", &check.wanted)] {
-                if !value.is_empty() {
-                    writeln!(out, "  {:11} {:width$}    {label:6} {value}", "", "")?;
+                for (position, line) in lines(value).enumerate() {
+                    let label = if position == 0 { label } else { "" };
+                    writeln!(out, "  {:11} {:width$}    {label:6} {line}", "", "")?;
                 }
             }
         }
     }
     Ok(())
+}
+
+/// Columns above which a value that lists several things takes a line for each.
+const VALUE_COLUMNS_MAX: usize = 160;
+
+fn lines(value: &str) -> impl Iterator<Item = &str> {
+    let separator = if value.len() > VALUE_COLUMNS_MAX { "; " } else { "\n" };
+    value.split(separator).filter(|line| !line.is_empty())
 }
 
 /// A verdict on evidence alone, as a table under one line.

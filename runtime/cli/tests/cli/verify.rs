@@ -2,10 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::process::eventually;
 use crate::sandbox::start;
-use crate::support::{Finished, affiant, affiant_reading, fixtures, repository, text};
+use crate::support::{Finished, affiant, affiant_reading, binary, fixtures, repository, text};
 
 /// A policy that accepts any virtual evidence.
 const LAX: &str = r#"{"virtual": {"measurements": "any", "host_data": "any"}}"#;
@@ -181,4 +185,81 @@ fn a_real_report_is_judged_by_the_guides_policy() {
     let other = guide_policy(&"00".repeat(32));
     let other = judged(place, &folder, &other, &at).expect(1);
     assert!(other.stdout.contains("FAILED      host data"), "{}", other.stdout);
+}
+
+#[test]
+fn a_message_of_an_attested_service_is_judged_by_the_guides_policy() {
+    let Some(folder) = fixtures("snp") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let host_data = "73973b78d70cc68353426de188db5dfc57e5b766e399935fb73a61127ea26d20";
+    let mut policy = guide_policy(host_data);
+    policy["unbound"] = false.into();
+    let message = folder.join("attested-cose/css-attested-cosesign1-20250925.cose");
+    let judge = |policy: &serde_json::Value| {
+        let policy = written(directory.path(), "policy.json", policy.to_string());
+        let at = "1758800000";
+        affiant(&["verify", "--evidence", text(&message), "--policy", &policy, "--at", at])
+    };
+    let good = judge(&policy).expect(0).stdout;
+    assert!(good.contains("feed ContainerPlat-AMD-UVM, SVN 101"), "{good}");
+    policy["uvm_endorsements"][0]["minimum_svn"] = 102.into();
+    let old = judge(&policy).expect(1).stdout;
+    assert!(old.contains("FAILED      measurement"), "{old}");
+}
+
+#[test]
+fn a_container_policy_is_read_from_the_security_context() {
+    let Some(folder) = fixtures("snp/aci-milan") else { return };
+    let directory = tempfile::tempdir().unwrap();
+    let context = directory.path().join("context");
+    fs::create_dir(&context).unwrap();
+    let read = |name: &str| fs::read(folder.join(name)).unwrap();
+    let base64 = |name: &str| STANDARD.encode(read(name));
+    written(&context, "host-amd-cert-base64", base64("uvm_host_amd_certificate.json"));
+    written(&context, "reference-info-base64", base64("body.uvm_reference_info.bin"));
+    written(&context, "security-policy-base64", read("uvm_security_policy.base64"));
+    let report = folder.join("snp_report.bin");
+    let host_data = "cadd74f71ebb8fbf9782baab649612520f3c416bc5ce9ac768808ddc8d9b031c";
+    let mut policy = guide_policy(host_data);
+    policy["minimum_tcb"] = serde_json::json!({});
+    policy["uvm_endorsements"][0]["minimum_svn"] = 22.into();
+    policy["policy_text"]["required"] = true.into();
+    let policy = written(directory.path(), "policy.json", policy.to_string());
+    let arguments = |more: &[&str]| {
+        let evidence = ["verify", "--evidence", text(&report), "--policy", &policy];
+        affiant(&[&evidence[..], &["--at", "1690000000"], more].concat())
+    };
+    // The text of this policy allows everything: that alone is wrong with it, and each hole is named.
+    let refused = arguments(&["--security-context", text(&context), "--json"]).expect(1).json();
+    let checks = refused["checks"].as_array().unwrap();
+    let failed: Vec<_> = checks.iter().filter(|check| check["outcome"] == "failed").collect();
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert_eq!(failed[0]["name"], "policy rules");
+    let found = failed[0]["found"].as_str().unwrap();
+    assert!(found.contains("allow_all") && found.contains("exec"), "{found}");
+    let words = arguments(&["--security-context", text(&context)]).expect(1).stdout;
+    assert!(words.lines().any(|line| line.trim_start().starts_with("line 10: exec: ")), "{words}");
+    let empty = arguments(&["--security-context", text(directory.path())]).expect(3);
+    assert!(empty.stderr.contains("none of the files"), "{}", empty.stderr);
+}
+
+#[test]
+fn the_command_lines_of_the_guide_are_some() {
+    let guide = fs::read_to_string(repository().join("docs/attestation.md")).unwrap();
+    let lines: Vec<_> = guide.lines().filter(|line| line.starts_with("affiant verify ")).collect();
+    assert!(lines.len() >= 3, "{lines:?}");
+    let directory = tempfile::tempdir().unwrap();
+    for line in lines {
+        // The files are not there, which is told apart from wrong usage.
+        let words: Vec<_> = line.split(' ').collect();
+        let done = Command::new(binary())
+            .args(&words[1..])
+            .current_dir(directory.path())
+            .env_clear()
+            .output()
+            .unwrap();
+        let errors = String::from_utf8_lossy(&done.stderr);
+        assert_eq!(done.status.code(), Some(3), "{line}: {errors}");
+        assert!(errors.contains("No such file"), "{line}: {errors}");
+    }
 }
