@@ -93,10 +93,13 @@ fn a_guest_that_the_policy_wants_is_trusted() {
     assert_eq!(client.request("GET", "/app/plain", &[], b"", None).unwrap().body, b"hello");
 }
 
+/// A change to a policy in JSON.
+type Change = fn(&mut Json);
+
 #[test]
 fn what_the_policy_does_not_want_is_named() {
     let runtime = node(Guest::new(Product::Milan));
-    let cases: [(&str, fn(&mut Json)); 6] = [
+    let cases: [(&str, Change); 6] = [
         ("measurement", |policy| policy["measurements"] = json!(["00".repeat(48)])),
         ("host data", |policy| policy["host_data"] = json!([])),
         ("minimum tcb", |policy| policy["minimum_tcb"]["Milan"]["snp"] = 25.into()),

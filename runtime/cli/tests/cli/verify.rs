@@ -61,6 +61,21 @@ fn a_sandbox_is_refused_by_a_strict_policy_and_accepted_by_one_that_names_it() {
     let other = verify(&["--policy", &lax, "--service-cert", text(&user)]).expect(1);
     assert!(other.stdout.contains("FAILED      known service"), "{}", other.stdout);
 
+    // Nobody is there any more.
+    sandbox.stop();
+    let gone = verify(&["--policy", &lax, "--timeout", "5"]).expect(3);
+    assert!(gone.stderr.contains("cannot be reached"), "{}", gone.stderr);
+    assert!(gone.stdout.is_empty(), "{}", gone.stdout);
+}
+
+#[test]
+fn a_receipt_is_checked_against_the_service_that_answers() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path();
+    let (mut sandbox, client) = start(place, &[]);
+    let url = format!("https://{}", client.address);
+    let lax = written(place, "lax.json", LAX);
+    let verify = |more: &[&str]| affiant(&[&["verify", &url], more].concat());
     // A receipt of this service, and one that was changed.
     let put = client.post("/app/log/private", r#"{"id": 1, "msg": "a"}"#).expect(200);
     let txid = put.header("x-ms-ccf-transaction-id").unwrap().to_owned();
@@ -79,6 +94,18 @@ fn a_sandbox_is_refused_by_a_strict_policy_and_accepted_by_one_that_names_it() {
     assert_eq!(outcome(&json, "receipt"), "failed");
     let none = verify(&["--policy", &lax, "--receipt", &lax]).expect(3);
     assert!(none.stderr.contains("the receipt cannot be read"), "{}", none.stderr);
+    sandbox.stop();
+}
+
+#[test]
+fn a_proposed_policy_accepts_the_node_and_what_is_kept_of_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path();
+    let (mut sandbox, client) = start(place, &[]);
+    let url = format!("https://{}", client.address);
+    let strict = written(place, "strict.json", "{}");
+    let lax = written(place, "lax.json", LAX);
+    let verify = |more: &[&str]| affiant(&[&["verify", &url], more].concat());
 
     // A policy to start from, which then accepts the node; and what is kept is judged alike offline.
     let proposed = verify(&["--propose-policy"]).expect(0);
@@ -96,12 +123,7 @@ fn a_sandbox_is_refused_by_a_strict_policy_and_accepted_by_one_that_names_it() {
     let bound = written(place, "bound", "other bytes");
     let arguments = ["verify", "--evidence", text(&evidence), "--policy", &lax, "--bound", &bound];
     assert!(affiant(&arguments).expect(1).stdout.contains("FAILED      binding"));
-
-    // Nobody is there any more.
     sandbox.stop();
-    let gone = verify(&["--policy", &lax, "--timeout", "5"]).expect(3);
-    assert!(gone.stderr.contains("cannot be reached"), "{}", gone.stderr);
-    assert!(gone.stdout.is_empty(), "{}", gone.stdout);
 }
 
 #[test]
