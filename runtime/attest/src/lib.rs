@@ -2,7 +2,8 @@
 //!
 //! [`verify`] takes [`Evidence`], a [`Policy`] and a time, makes every check and hands back a
 //! [`Verdict`] that lists them all: what was found, what was wanted, why it matters. No network, no
-//! clock, no keys. With the feature `guest`, [`guest`] asks the device of the guest it runs in.
+//! clock, no keys. With the feature `guest`, the module `guest` asks the device of the guest it runs
+//! in.
 #![forbid(unsafe_code)]
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 #![cfg_attr(
