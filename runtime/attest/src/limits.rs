@@ -20,6 +20,8 @@ pub const POLICY_TEXT_BYTES_MAX: usize = 1024 * 1024;
 pub const POLICY_TEXT_DEPTH_MAX: usize = 16;
 /// Words in a container policy's text, at most.
 pub const POLICY_TEXT_TOKENS_MAX: usize = 256 * 1024;
+/// Bytes of a regular expression in a container policy's text, at most; a longer one is not understood.
+pub const POLICY_TEXT_PATTERN_BYTES_MAX: usize = 4 * 1024;
 /// Findings in one container policy, at most; how many are left out is a finding too.
 pub const POLICY_TEXT_FINDINGS_MAX: usize = 256;
 /// Bytes that evidence is bound to, at most: any [`crate::Statement`] fits.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use affiant_attest::AttestError;
 use affiant_attest::limits::{
@@ -104,6 +105,7 @@ const ACI_CHANGES: &[Change] = &[
     ("data.framework.create_container", "{\"allowed\": true}", "allow_all"),
     ("data.framework.create_container", "{\"allowed\": true} { input.x }", "custom_logic"),
     ("\"user\": {", "\"usher\": {", "unread"),
+    ("framework_version := \"0.2.3\"", "framework_svn := \"0.1.0\"", "new_privileges"),
     // Two fields of one name, and a switch that is computed.
     ("\"name\": \"ledger\",", "\"name\": \"ledger\", \"name\": \"b\",", "unread"),
     ("allow_dump_stacks := false", "allow_dump_stacks { input.x }", "unread"),
@@ -270,6 +272,15 @@ fn every_rule_is_broken_by_one_change() {
 }
 
 #[test]
+fn the_documentation_lists_every_rule() {
+    let page = include_str!("../../../docs/attestation.md");
+    for rule in RULES {
+        let row = format!("| `{}` | {} |", rule.name, rule.finds);
+        assert!(page.contains(&row), "docs/attestation.md has no row {row}");
+    }
+}
+
+#[test]
 fn what_is_not_a_policy_is_never_passed_over() {
     for text in [
         "",
@@ -301,6 +312,35 @@ fn bounds() {
     assert!(matches!(read(b"\xff"), Err(AttestError::Malformed { .. })));
     let many: String = (0..2 * POLICY_TEXT_FINDINGS_MAX).map(|n| format!("x{n} := 1\n")).collect();
     assert_eq!(parsed(&many).findings.len(), POLICY_TEXT_FINDINGS_MAX + 1);
+}
+
+/// The largest texts take a moment, whatever they are made of: a host may send any of them.
+#[test]
+fn large_texts_take_no_long_time() {
+    let filled = |head: &str, unit: &str, tail: &str| {
+        let count = (POLICY_TEXT_BYTES_MAX - head.len() - tail.len()) / unit.len();
+        [head, &unit.repeat(count), tail].concat()
+    };
+    let rule = "package policy\ncontainers := [{\"env_rules\": [";
+    let patterns = "{\"strategy\": \"re2\", \"pattern\": \"";
+    let kata = "package agent_policy\npolicy_data := {\"containers\": [{\"storages\": [";
+    for text in [
+        filled(&format!("{rule}{patterns}"), "{", "\"}]}]"),
+        filled(&format!("{rule}{patterns}"), "[a-z]{2}", "\"}]}]"),
+        filled(rule, &format!("{patterns}{}\"}},", "{".repeat(4_000)), "]}]"),
+        filled(rule, &format!("{patterns}{}.*\"}},", "[a-z]".repeat(800)), "]}]"),
+        filled("package policy\nx := \"", "\\u0041", "\""),
+        filled("package policy\nx := ", "`", ""),
+        filled("package policy\n", "\"a\n", ""),
+        filled(kata, "\"a=0123456789abcdef\",", "]}]}"),
+        filled("package policy\ncontainers := [", "{\"name\":\"aaaaaaaaaaaaaaaaaaaa\"},", "]"),
+    ] {
+        let start = Instant::now();
+        let _ = read(text.as_bytes());
+        // Unoptimised and on a busy machine; what is quadratic takes minutes.
+        let taken = start.elapsed();
+        assert!(taken < Duration::from_secs(10), "{taken:?} for {}...", &text[..100]);
+    }
 }
 
 /// The open policy that a real guest ran with: everything is allowed to everyone.

@@ -11,7 +11,7 @@ use super::{ContainerText, FragmentText, PolicyText, custom_logic, environment, 
 /// nothing, or only that the guest stops.
 struct Point {
     name: &'static str,
-    since: (u64, u64, u64),
+    since: Version,
     allowed_before: bool,
     rule: &'static str,
     gain: &'static str,
@@ -19,7 +19,7 @@ struct Point {
 
 const fn point(
     name: &'static str,
-    since: (u64, u64, u64),
+    since: Version,
     allowed_before: bool,
     rule: &'static str,
     gain: &'static str,
@@ -124,11 +124,12 @@ fn gain(point: &str) -> &'static str {
 pub(super) fn judge(all: &[Statement<'_>], out: &mut PolicyText, findings: &mut Findings) {
     custom_logic(all, is_data, findings);
     let mut version = None;
+    let framework = framework_version(all);
     for statement in all {
         let Kind::Constant(value) = &statement.kind else { continue };
         let node = Node { line: statement.line, value: value.clone() };
         match statement.name.as_str() {
-            "containers" => containers(&node, out, findings),
+            "containers" => containers(&node, framework, out, findings),
             "external_processes" => external_processes(&node, findings),
             "fragments" => fragments(&node, out, findings),
             "api_version" | "api_svn" => version = node.text().and_then(parse_version).or(version),
@@ -161,15 +162,32 @@ fn is_data(name: &str) -> bool {
         )
 }
 
+/// The version of the framework that the policy is written for. The guest's framework, which may be
+/// newer, does not heed what that one did not have.
+fn framework_version(all: &[Statement<'_>]) -> Option<Version> {
+    let named =
+        |one: &&Statement<'_>| one.name == "framework_version" || one.name == "framework_svn";
+    all.iter().filter(named).find_map(|one| match &one.kind {
+        Kind::Constant(Value::Text(text)) => parse_version(text),
+        _ => None,
+    })
+}
+
+/// Major, minor, patch.
+type Version = (u64, u64, u64);
+
+/// The first framework that heeds `no_new_privileges`.
+const NO_NEW_PRIVILEGES_SINCE: Version = (0, 2, 0);
+
 /// `1.2.3`
-fn parse_version(text: &str) -> Option<(u64, u64, u64)> {
+fn parse_version(text: &str) -> Option<Version> {
     let mut parts = text.split('.').map(|part| part.parse::<u64>().ok());
     let version = (parts.next()??, parts.next()??, parts.next()??);
     parts.next().is_none().then_some(version)
 }
 
 /// A policy is not asked what its interface did not have yet.
-fn older_interface(version: (u64, u64, u64), findings: &mut Findings) {
+fn older_interface(version: Version, findings: &mut Findings) {
     for point in POINTS.iter().filter(|one| one.allowed_before && one.since > version) {
         if !point.rule.is_empty() {
             let explanation = format!(
@@ -337,13 +355,18 @@ fn external_processes(node: &Node<'_>, findings: &mut Findings) {
     }
 }
 
-fn containers(node: &Node<'_>, out: &mut PolicyText, findings: &mut Findings) {
+fn containers(
+    node: &Node<'_>,
+    framework: Option<Version>,
+    out: &mut PolicyText,
+    findings: &mut Findings,
+) {
     let Value::List(items) = &node.value else {
         unclear("containers", node.line, findings);
         return;
     };
     for (number, item) in (1..).zip(items) {
-        let summary = container(item, number, findings);
+        let summary = container(item, number, framework, findings);
         findings.about(None);
         out.containers.push(summary);
     }
@@ -376,7 +399,12 @@ const FIELDS: &[&str] = &[
 /// namespaces: one program without input or output, added to every policy as it is.
 const PAUSE_LAYER: &str = "16b514057a06ad665f92c02863aca074fd5976c755d26bff16365299169e8415";
 
-fn container(item: &Node<'_>, number: usize, findings: &mut Findings) -> ContainerText {
+fn container(
+    item: &Node<'_>,
+    number: usize,
+    framework: Option<Version>,
+    findings: &mut Findings,
+) -> ContainerText {
     let text = |name| item.field(name).and_then(Node::text).map(str::to_owned);
     let command = match item.field("command") {
         Some(node) => texts(node, "command", findings),
@@ -399,6 +427,11 @@ fn container(item: &Node<'_>, number: usize, findings: &mut Findings) -> Contain
     let layers = layers(item, findings);
     let is_pause = layers == [PAUSE_LAYER] && command == ["/pause"];
     rights(item, is_pause, findings);
+    if framework.is_some_and(|version| version < NO_NEW_PRIVILEGES_SINCE) && !is_pause {
+        let why = "framework_version is older than no_new_privileges, which the guest therefore does \
+                   not heed: whoever gets hold of a process of it becomes root";
+        findings.add("new_privileges", item.line, why);
+    }
     if let Some(rules) = item.field("env_rules") {
         environment::judge(rules, findings);
     }

@@ -20,15 +20,14 @@ impl Findings {
     }
 
     pub(super) fn add(&mut self, rule: &'static str, line: usize, explanation: &str) {
-        let container = self.container.clone();
-        let finding = Finding { rule, container, line, explanation: explanation.to_owned() };
-        if self.all.contains(&finding) {
+        if self.all.len() >= POLICY_TEXT_FINDINGS_MAX {
+            self.left_out += 1;
             return;
         }
-        if self.all.len() < POLICY_TEXT_FINDINGS_MAX {
+        let container = self.container.clone();
+        let finding = Finding { rule, container, line, explanation: explanation.to_owned() };
+        if !self.all.contains(&finding) {
             self.all.push(finding);
-        } else {
-            self.left_out += 1;
         }
     }
 
@@ -90,7 +89,7 @@ mod tests {
         let last = all.last().unwrap();
         assert_eq!(
             (last.rule, last.explanation.as_str()),
-            ("unread", "10 more findings are left out")
+            ("unread", "11 more findings are left out")
         );
     }
 }

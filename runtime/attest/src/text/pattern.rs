@@ -1,6 +1,8 @@
 //! How much a regular expression (RE2's syntax) leaves open. Not a matcher: it looks for a repeated
 //! element that takes nearly every character, which is where whoever fills in the text is free.
 
+use crate::limits::POLICY_TEXT_PATTERN_BYTES_MAX;
+
 /// What a pattern leaves open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Freedom {
@@ -15,8 +17,14 @@ pub(super) enum Freedom {
 /// Printable characters of ASCII (95) that a class must take to count as taking nearly all.
 const WIDE_CLASS_CHARACTERS: usize = 80;
 
+/// Bytes of the digits in a counted repetition, at most: RE2 counts to 1,000.
+const COUNT_BYTES_MAX: usize = 9;
+
 /// `None`: not a regular expression that this reader understands.
 pub(super) fn freedom(pattern: &str) -> Option<Freedom> {
+    if pattern.len() > POLICY_TEXT_PATTERN_BYTES_MAX {
+        return None;
+    }
     let mut scan = Scan { rest: pattern, free: false };
     scan.alternatives(0)?;
     if !scan.rest.is_empty() {
@@ -128,7 +136,10 @@ impl Scan<'_> {
 
     /// `{n}`, `{n,}`, `{n,m}`; anything else with a brace is literal.
     fn counted(&mut self) -> Option<bool> {
-        let (inside, rest) = self.rest.strip_prefix('{')?.split_once('}')?;
+        let after = self.rest.strip_prefix('{')?;
+        // Not a search to the end: a pattern of braces alone would take the square of its length.
+        let end = after.bytes().take(COUNT_BYTES_MAX + 1).position(|byte| byte == b'}')?;
+        let (inside, rest) = (after.get(..end)?, after.get(end + 1..)?);
         let (least, most) = inside.split_once(',').unwrap_or((inside, inside));
         let least: u32 = least.parse().ok()?;
         let most: u32 = if most.is_empty() { u32::MAX } else { most.parse().ok()? };
@@ -327,6 +338,8 @@ mod tests {
             assert_eq!(freedom(pattern), None, "{pattern}");
         }
         assert_eq!(freedom(&"(".repeat(100_000)), None);
+        assert_eq!(freedom(&"a".repeat(POLICY_TEXT_PATTERN_BYTES_MAX)), Some(Freedom::Bounded));
+        assert_eq!(freedom(&"a".repeat(POLICY_TEXT_PATTERN_BYTES_MAX + 1)), None);
         let nested = format!("{}.*{}", "(".repeat(20), ")".repeat(20));
         assert_eq!(freedom(&nested), Some(Freedom::Whole));
     }
