@@ -27,6 +27,32 @@ const PLATFORM: &[&str] = &[
     "[A-Z0-9_]+_PORT_[0-9]+_TCP_ADDR=.+",
 ];
 
+/// Variables by which loaders, shells and interpreters find or take code: a choice among many values
+/// is too much for them.
+const CODE: &[&str] = &[
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "LD_AUDIT",
+    "PATH",
+    "BASH_ENV",
+    "ENV",
+    "IFS",
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONSTARTUP",
+    "PERL5LIB",
+    "PERL5OPT",
+    "RUBYLIB",
+    "RUBYOPT",
+    "NODE_OPTIONS",
+    "NODE_PATH",
+    "JAVA_TOOL_OPTIONS",
+    "JDK_JAVA_OPTIONS",
+    "_JAVA_OPTIONS",
+    "CLASSPATH",
+    "DOTNET_STARTUP_HOOKS",
+];
+
 /// Judges `env_rules`. What the platform sets is one finding, everything else is one each.
 pub(super) fn judge(rules: &Node<'_>, findings: &mut Findings) {
     let Value::List(rules) = &rules.value else {
@@ -91,6 +117,14 @@ fn quote(text: &str) -> String {
     text.chars().flat_map(|c| special(c).then_some('\\').into_iter().chain([c])).collect()
 }
 
+/// Whether a variable that code is found by is matched by more than fixed texts.
+fn takes_code(name: &str, value: &str) -> bool {
+    let bare = name.trim_start_matches(['^', '(']).trim_end_matches(')');
+    let bare = bare.trim_start_matches("?i)");
+    CODE.iter().any(|code| bare.eq_ignore_ascii_case(code))
+        && value.replace("\\.", "").contains(['.', '[', '\\', '*', '+', '{'])
+}
+
 fn expression(text: &str, line: usize, findings: &mut Findings) {
     let explanation = match (freedom(text), split_variable(text)) {
         (None, _) => {
@@ -98,6 +132,10 @@ fn expression(text: &str, line: usize, findings: &mut Findings) {
             findings.add("unread", line, &explanation);
             return;
         }
+        (Some(Freedom::Bounded), Some((name, value))) if takes_code(name, value) => format!(
+            "{} is what a pattern takes: the host chooses among its values and so the code that runs",
+            show(name.trim_start_matches('^'))
+        ),
         (Some(Freedom::Bounded), _) => return,
         (Some(Freedom::Whole), _) | (Some(Freedom::Part), None) => format!(
             "the pattern {} takes variables of any name: the host sets LD_PRELOAD and the like and \
@@ -126,6 +164,15 @@ mod tests {
             assert_eq!(freedom(&quote(text)), Some(Freedom::Bounded), "{text}");
         }
         assert_eq!(split_variable(&format!("{}=.*", quote("a=b"))), Some(("a\\=b", ".*")));
+    }
+
+    #[test]
+    fn variables_that_bring_code_are_held_to_fixed_texts() {
+        assert!(takes_code("LD_PRELOAD", "[a-z/]+"));
+        assert!(takes_code("^PATH", "/usr/(local/)*bin"));
+        assert!(takes_code("(?i)PYTHONPATH", "/\\w"));
+        assert!(!takes_code("LD_PRELOAD", "(/lib/a\\.so|/lib/b\\.so)?"));
+        assert!(!takes_code("MY_PATH", "[a-z]+"));
     }
 
     #[test]

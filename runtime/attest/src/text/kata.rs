@@ -19,6 +19,11 @@ const REQUESTS: &[(&str, &str, &str)] = &[
     ),
     ("CreateContainerRequest", "allow_all", "the host starts any container"),
     ("SetPolicyRequest", "allow_all", "the host puts another policy in this one's place"),
+    (
+        "CreateSandboxRequest",
+        "external_exec",
+        "the host names hooks and kernel modules, which the guest runs outside of containers",
+    ),
     ("ExecProcessRequest", "exec", "the host runs any command in a container"),
     ("ReadStreamRequest", "stdio", "the host reads all that containers print"),
     ("WriteStreamRequest", "stdio", "the host writes what containers read as input"),
@@ -52,7 +57,6 @@ const REQUESTS: &[(&str, &str, &str)] = &[
 const HARMLESS: &[&str] = &[
     "AddARPNeighborsRequest",
     "CloseStdinRequest",
-    "CreateSandboxRequest",
     "DestroySandboxRequest",
     "GetGuestDetailsRequest",
     "GetIPTablesRequest",
