@@ -91,7 +91,8 @@ impl Session {
         let deadline = Instant::now() + timeout;
         let path = match nonce {
             Some(nonce) => format!("{EVIDENCE}?nonce={}", to_hex(nonce)),
-            None => EVIDENCE.to_owned(),
+            // Fresh evidence has the container policy with it; CCF's nodes pass the parameter over.
+            None => format!("{EVIDENCE}?policy_text=true"),
         };
         let evidence = self.get(&path, deadline)?;
         let network = self.get(NETWORK, deadline)?;

@@ -118,6 +118,32 @@ fn what_the_policy_does_not_want_is_named() {
 }
 
 #[test]
+fn the_text_of_a_container_policy_is_read_however_the_evidence_was_made() {
+    let text =
+        b"package policy\n\napi_version := \"0.10.0\"\n\ncreate_container := {\"allowed\": true}\n";
+    let runtime = node(Guest::new(Product::Milan).policy_text(text));
+    let accepting = |action: Option<&str>| {
+        let findings: serde_json::Map<String, Json> = affiant_attest::text::RULES
+            .iter()
+            .filter_map(|rule| Some((rule.name.to_owned(), action?.into())))
+            .collect();
+        policy(|policy| {
+            policy["host_data"] = "any".into();
+            policy["policy_text"] = json!({"required": true, "findings": findings});
+        })
+    };
+    for options in [Options::default(), fresh()] {
+        let verdict = verify(&runtime, &accepting(None), &options);
+        assert_eq!(failed(&verdict), ["policy rules"]);
+        assert!(verdict.to_string().contains("allow_all: create_container"), "{verdict}");
+        let warned = verify(&runtime, &accepting(Some("warn")), &options);
+        assert!(warned.is_trusted(), "{warned}");
+        assert_eq!(outcome(&warned, "policy rules"), Outcome::Warned);
+        assert!(verify(&runtime, &accepting(Some("ignore")), &options).is_trusted());
+    }
+}
+
+#[test]
 fn a_proxy_before_a_guest_is_refused_for_its_key() {
     let runtime = node(Guest::new(Product::Milan));
     let proxy = format!("https://{}", proxy(&stranger("proxy"), &runtime));
