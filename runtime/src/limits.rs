@@ -134,6 +134,8 @@ pub const ENDORSEMENT_WHOLE_MS_MAX: u64 = 60_000;
 pub const ENDORSEMENT_PAUSE_MS: u64 = 1_000;
 /// Most of the time that a busy server may ask for, in milliseconds.
 pub const ENDORSEMENT_PAUSE_MS_MAX: u64 = 30_000;
+/// Time until servers that had no chain are asked again, in milliseconds.
+pub const ENDORSEMENT_FAILED_MS: u64 = 30_000;
 /// Chains that are kept, by chip and firmware.
 pub const ENDORSEMENT_CHAINS_KEPT_MAX: usize = 8;
 /// Bytes of one answer of such a server.

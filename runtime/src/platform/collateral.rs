@@ -11,24 +11,32 @@ use affiant_attest::{Evidence, Report, TcbBytes};
 use parking_lot::Mutex;
 
 use super::PlatformError;
-use super::context::{self, Surroundings};
+use super::context::{Context, Surroundings};
 use super::endorsements::{EndorsementClient, Pace, signed};
 use super::settings::PlatformSettings;
-use crate::limits::ENDORSEMENT_CHAINS_KEPT_MAX;
+use crate::limits::{ENDORSEMENT_CHAINS_KEPT_MAX, ENDORSEMENT_FAILED_MS};
 use crate::{log_fail, log_info};
 
 /// What completes reports.
 pub(super) struct Collateral {
-    settings: PlatformSettings,
-    surroundings: Surroundings,
+    context: Context,
     servers: EndorsementClient,
     kept: Mutex<VecDeque<Kept>>,
+    failed: Mutex<Option<Failed>>,
 }
 
 struct Kept {
     chip_id: [u8; 64],
     tcb: TcbBytes,
     chain: Vec<u8>,
+}
+
+/// Servers that had nothing are not asked at once again: callers would wait for the same.
+struct Failed {
+    chip_id: [u8; 64],
+    tcb: TcbBytes,
+    until_ms: u64,
+    error: PlatformError,
 }
 
 impl Collateral {
@@ -38,10 +46,10 @@ impl Collateral {
         pace: Pace,
     ) -> Result<Self, PlatformError> {
         Ok(Self {
-            settings: settings.clone(),
-            surroundings,
+            context: Context::new(settings, surroundings),
             servers: EndorsementClient::new(&settings.endorsement_servers, pace)?,
             kept: Mutex::new(VecDeque::new()),
+            failed: Mutex::new(None),
         })
     }
 
@@ -61,8 +69,7 @@ impl Collateral {
         bound: &[u8],
     ) -> Result<Evidence, PlatformError> {
         let read = Report::parse(report)?;
-        let files = context::read(&self.settings, &self.surroundings);
-        let mut context = files.as_context();
+        let mut context = self.context.files().as_context();
         let from_context = context.host_certificates();
         // They are looked at on their own: what is wrong with them must not cost the rest.
         context.host_certificates = None;
@@ -103,8 +110,25 @@ impl Collateral {
                 Err(why) => log_info!("node", "{place} has no chain for this report: {why}"),
             }
         }
-        let chain = self.servers.fetch(&read, &*self.surroundings.variable)?;
+        let chain = self.fetch(&read)?;
         Ok(self.with_chain(&read, evidence, chain))
+    }
+
+    fn fetch(&self, report: &Report) -> Result<Vec<u8>, PlatformError> {
+        if let Some(failed) = &*self.failed.lock() {
+            let same = failed.chip_id == report.chip_id && failed.tcb == report.reported_tcb;
+            if same && self.servers.now_ms() < failed.until_ms {
+                return Err(failed.error.clone());
+            }
+        }
+        let fetched = self.servers.fetch(report, self.context.variable());
+        *self.failed.lock() = fetched.as_ref().err().map(|error| Failed {
+            chip_id: report.chip_id,
+            tcb: report.reported_tcb,
+            until_ms: self.servers.now_ms().saturating_add(ENDORSEMENT_FAILED_MS),
+            error: error.clone(),
+        });
+        fetched
     }
 
     fn kept(&self, report: &Report) -> Option<Vec<u8>> {

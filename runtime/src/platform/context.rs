@@ -5,6 +5,7 @@
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use affiant_attest::SecurityContextFiles;
 use affiant_attest::limits::SECURITY_CONTEXT_FILE_BYTES_MAX;
@@ -61,12 +62,31 @@ impl Surroundings {
     }
 }
 
+/// What the host handed over, read when it is first asked for.
+pub(super) struct Context {
+    settings: PlatformSettings,
+    surroundings: Surroundings,
+    files: OnceLock<SecurityContextFiles>,
+}
+
+impl Context {
+    pub(super) fn new(settings: &PlatformSettings, surroundings: Surroundings) -> Self {
+        Self { settings: settings.clone(), surroundings, files: OnceLock::new() }
+    }
+
+    pub(super) fn files(&self) -> &SecurityContextFiles {
+        self.files.get_or_init(|| read(&self.settings, &self.surroundings))
+    }
+
+    /// An environment variable.
+    pub(super) fn variable(&self) -> &dyn Fn(&str) -> Option<String> {
+        &*self.surroundings.variable
+    }
+}
+
 /// Reads what is there. What is configured and cannot be read is said in the log: evidence without
 /// it may still do, and a verifier says if it does not.
-pub(super) fn read(
-    settings: &PlatformSettings,
-    surroundings: &Surroundings,
-) -> SecurityContextFiles {
+fn read(settings: &PlatformSettings, surroundings: &Surroundings) -> SecurityContextFiles {
     let directory = surroundings.directory();
     let one = |configured: &Option<String>, name: &str, variable: &str| {
         if let Some(configured) = configured {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use affiant_attest::guest::{Firmware, SNP_PROVIDER, SevGuest, TSM_ROOT, Tsm};
 
 use super::collateral::Collateral;
-use super::context::Surroundings;
+use super::context::{Context, Surroundings};
 use super::endorsements::Pace;
 use super::guest::GuestAttestor;
 use super::queue::QueuedAttestor;
@@ -134,7 +134,10 @@ fn by_sidecar(settings: &PlatformSettings) -> Result<Arc<dyn Attestor>, Platform
     let url = settings.sidecar_url.as_deref().ok_or_else(|| {
         PlatformError::unavailable("sidecar", "no URL is configured for it (sidecar_url)")
     })?;
-    Ok(queued(SidecarAttestor::new(Sidecar::new(url), settings, Surroundings::default())))
+    Ok(queued(SidecarAttestor::new(
+        Sidecar::new(url),
+        Context::new(settings, Surroundings::default()),
+    )))
 }
 
 fn by_vtpm(settings: &PlatformSettings) -> Result<Arc<dyn Attestor>, PlatformError> {

@@ -73,6 +73,10 @@ impl EndorsementClient {
         Self { answer_ms, ..self }
     }
 
+    pub(super) fn now_ms(&self) -> u64 {
+        (self.pace.now_ms)()
+    }
+
     /// The chain, PEM, of the key that signed this report.
     ///
     /// # Errors
@@ -93,7 +97,7 @@ impl EndorsementClient {
                           operator for the certificate";
             return Err(PlatformError::unavailable(what, reason));
         }
-        let until_ms = (self.pace.now_ms)().saturating_add(ENDORSEMENT_WHOLE_MS_MAX);
+        let until_ms = self.now_ms().saturating_add(ENDORSEMENT_WHOLE_MS_MAX);
         let mut said = Vec::new();
         for server in &self.servers {
             match self.ask(server, report, variable, until_ms) {
@@ -131,7 +135,7 @@ impl EndorsementClient {
             if attempt >= server.attempts_max {
                 return Err(format!("{place}: {why}; {attempt} attempts"));
             }
-            if (self.pace.now_ms)().saturating_add(pause_ms) >= until_ms {
+            if self.now_ms().saturating_add(pause_ms) >= until_ms {
                 return Err(format!("{place}: {why}; no time for another attempt"));
             }
             (self.pace.sleep_ms)(pause_ms);

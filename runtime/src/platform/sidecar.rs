@@ -3,17 +3,16 @@
 
 use core::fmt;
 
-use affiant_attest::{Attestation, Evidence};
+use affiant_attest::{Attestation, Evidence, SecurityContext};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Value as Json, json};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::context::{self, Surroundings};
+use super::context::Context;
 use super::insecure_virtual::check_bound;
 use super::service::Service;
-use super::settings::PlatformSettings;
 use super::{Attestor, FORMAT_SNP, PlatformError};
 use crate::client::{Access, Plain};
 use crate::limits::{SIDECAR_ANSWER_BYTES_MAX, SIDECAR_ANSWER_MS_MAX};
@@ -163,17 +162,12 @@ fn runtime_data_json(runtime_data: &[u8]) -> Result<Bytes, PlatformError> {
 /// security context.
 pub(super) struct SidecarAttestor {
     sidecar: Sidecar,
-    settings: PlatformSettings,
-    surroundings: Surroundings,
+    context: Context,
 }
 
 impl SidecarAttestor {
-    pub(super) fn new(
-        sidecar: Sidecar,
-        settings: &PlatformSettings,
-        surroundings: Surroundings,
-    ) -> Self {
-        Self { sidecar, settings: settings.clone(), surroundings }
+    pub(super) fn new(sidecar: Sidecar, context: Context) -> Self {
+        Self { sidecar, context }
     }
 }
 
@@ -196,10 +190,9 @@ impl Attestor for SidecarAttestor {
                 "the report is about other data than was asked for",
             ));
         }
-        let mut files = context::read(&self.settings, &self.surroundings);
-        files.host_certificates = None;
-        files.reference_info = None;
-        evidence.policy_text = files.as_context().evidence(&evidence.report)?.policy_text;
+        let policy = self.context.files().policy.as_deref();
+        let context = SecurityContext { policy, ..SecurityContext::default() };
+        evidence.policy_text = context.evidence(&evidence.report)?.policy_text;
         Ok(Attestation::Snp(Box::new(evidence)))
     }
 }

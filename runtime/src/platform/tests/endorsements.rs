@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use serde_json::json;
 
 use super::{Reply, StandIn, recorded};
+use crate::limits::ENDORSEMENT_FAILED_MS;
 use crate::platform::collateral::Collateral;
 use crate::platform::context::Surroundings;
 use crate::platform::endorsements::{EndorsementClient, Pace, signed};
@@ -229,6 +230,14 @@ fn trying_ends() {
 }
 
 fn collateral(servers: Vec<EndorsementServer>, host_certificates: Option<Vec<u8>>) -> Collateral {
+    collateral_at(servers, host_certificates, pace().1)
+}
+
+fn collateral_at(
+    servers: Vec<EndorsementServer>,
+    host_certificates: Option<Vec<u8>>,
+    pace: Pace,
+) -> Collateral {
     let settings = PlatformSettings { endorsement_servers: servers, ..Default::default() };
     let variable = move |name: &str| {
         let host = host_certificates.as_ref().filter(|_| name == "UVM_HOST_AMD_CERTIFICATE");
@@ -236,7 +245,7 @@ fn collateral(servers: Vec<EndorsementServer>, host_certificates: Option<Vec<u8>
     };
     let surroundings =
         Surroundings { variable: Box::new(variable), root: PathBuf::from("/a/fake/path") };
-    Collateral::new(&settings, surroundings, pace().1).unwrap().with_answer_ms(300)
+    Collateral::new(&settings, surroundings, pace).unwrap().with_answer_ms(300)
 }
 
 #[test]
@@ -276,4 +285,25 @@ fn certificates_of_before_an_update_are_replaced() {
         signed(&recorded.report, &evidence.endorsements).unwrap();
     }
     assert_eq!(stand_in.asked().len(), 1);
+}
+
+#[test]
+fn servers_that_had_nothing_are_left_alone_for_a_while() {
+    let Some(recorded) = Recorded::load() else { return };
+    let nothing = Reply::Whole(404, "", Vec::new());
+    let chain = Reply::bytes(recorded.host.endorsements());
+    let stand_in = StandIn::start([nothing, chain]);
+    let now = Arc::new(AtomicU64::new(5));
+    let clock = now.clone();
+    let pace =
+        Pace { now_ms: Box::new(move || clock.load(Ordering::SeqCst)), sleep_ms: Box::new(|_| {}) };
+    let collateral = collateral_at(vec![server(ServerKind::Azure, &stand_in)], None, pace);
+    let complete = || collateral.complete(&recorded.bytes, None, b"bytes");
+    let error = complete().unwrap_err();
+    assert_eq!(complete().unwrap_err(), error);
+    now.fetch_add(ENDORSEMENT_FAILED_MS - 1, Ordering::SeqCst);
+    assert_eq!(complete().unwrap_err(), error);
+    now.fetch_add(1, Ordering::SeqCst);
+    complete().unwrap();
+    assert_eq!(stand_in.asked().len(), 2);
 }

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use super::{Reply, StandIn, body, made_up_report, recorded};
 use crate::limits::SIDECAR_ANSWER_BYTES_MAX;
 use crate::node::{Node, NodeSettings};
-use crate::platform::context::Surroundings;
+use crate::platform::context::{Context, Surroundings};
 use crate::platform::sidecar::SidecarAttestor;
 use crate::platform::{
     Attestor, KeyRelease, Maa, PlatformError, PlatformSettings, Provider, Sidecar, detect,
@@ -156,7 +156,8 @@ fn evidence_of_the_sidecar_is_about_the_bytes_that_were_asked_for() {
     let surroundings =
         Surroundings { variable: Box::new(variable), root: PathBuf::from("/a/fake/path") };
     let sidecar = Sidecar::new(&stand_in.url());
-    let attestor = SidecarAttestor::new(sidecar, &PlatformSettings::default(), surroundings);
+    let attestor =
+        SidecarAttestor::new(sidecar, Context::new(&PlatformSettings::default(), surroundings));
     let Attestation::Snp(evidence) = attestor.attest(b"bytes").unwrap() else { panic!("virtual") };
     assert_eq!(evidence.bound.as_deref(), Some(&b"bytes"[..]));
     assert_eq!(evidence.policy_text.as_deref(), Some(&b"package policy"[..]));
