@@ -56,7 +56,7 @@ impl StandIn {
         let asked = questions.clone();
         let thread = std::thread::spawn(move || {
             for reply in replies {
-                let mut stream = socket.accept().unwrap().0;
+                let mut stream = accept(&socket);
                 asked.lock().push(question(&mut stream));
                 answer(stream, reply);
             }
@@ -74,6 +74,19 @@ impl StandIn {
         let questions = self.questions.lock();
         questions.clone()
     }
+}
+
+/// The next connection; a test whose client does not come fails instead of waiting for ever.
+fn accept(socket: &TcpListener) -> TcpStream {
+    socket.set_nonblocking(true).unwrap();
+    for _ in 0..4_000 {
+        if let Ok((stream, _)) = socket.accept() {
+            stream.set_nonblocking(false).unwrap();
+            return stream;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    panic!("nobody has asked the stand-in for 20 s");
 }
 
 /// Head and body of one question.
