@@ -1,4 +1,5 @@
-//! Which nodes may join: CCF's tables, the policy that they make, and real evidence against it.
+//! Which nodes may join: CCF's tables, the policy that they make, and evidence against it: real, and
+//! made by keys that tests trust alone.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
@@ -7,7 +8,11 @@ mod http_support;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use affiant::attest::{Attestation, AttestedMessage, CcfQuote, Evidence, Report};
+use affiant::attest::testing::{self, Guest};
+use affiant::attest::{
+    Attestation, AttestedMessage, CcfQuote, Evidence, Policy, Product, Report, Statement,
+    TcbVersion, verify_attestation,
+};
 use affiant::tables::{self, QuoteInfo};
 use affiant::{
     Attestor, JoinPolicy, JoinRefusal, MapName, Node, NodeSettings, PlatformError, Runtime,
@@ -21,6 +26,7 @@ use serde_json::{Value as Json, json};
 
 const DID: &str = "did:x509:0:sha256:I__iuL25oXEVFdTP_aBLx_eT1RPHbCQ_ECBQfYZpt9s::eku:\
                    1.3.6.1.4.1.311.76.59.1.2";
+const NOT_VERIFIED: &str = "Quote could not be verified";
 const FEED: &str = "ContainerPlat-AMD-UVM";
 
 /// Real evidence with an UVM endorsement, and what it is bound to; nothing where it is not at hand.
@@ -162,8 +168,7 @@ fn a_measurement_without_voucher_must_be_in_its_table() {
 fn virtual_nodes_join_where_the_tables_name_them_only() {
     let node = Node::start(NodeSettings::in_memory()).unwrap();
     let row = node.row().unwrap();
-    let lines = row.public_key.lines().filter(|line| !line.starts_with("-----"));
-    let key = STANDARD.decode(lines.collect::<String>()).unwrap();
+    let key = key_of(&row);
     let own = JoinPolicy::of(&node.snapshot());
     assert_eq!(own.evaluate(&row.quote_info, &key), Ok(()));
     let message = "Quote report data does not contain node's public key hash";
@@ -204,6 +209,97 @@ impl Attestor for Recorded {
     fn attest(&self, _: &[u8]) -> Result<Attestation, PlatformError> {
         Ok(Attestation::Snp(Box::new(self.0.clone())))
     }
+}
+
+/// A guest of a product, that signs what it is asked to: by keys that tests trust alone.
+struct Guests(Product);
+
+impl Attestor for Guests {
+    fn format(&self) -> &'static str {
+        affiant::FORMAT_SNP
+    }
+
+    fn provider(&self) -> &'static str {
+        "made up"
+    }
+
+    fn attest(&self, bound: &[u8]) -> Result<Attestation, PlatformError> {
+        Ok(Attestation::Snp(Box::new(Guest::new(self.0).bound(bound).build())))
+    }
+}
+
+/// The public key of a node's row, DER.
+fn key_of(row: &tables::NodeRow) -> Vec<u8> {
+    let lines = row.public_key.lines().filter(|line| !line.starts_with("-----"));
+    STANDARD.decode(lines.collect::<String>()).unwrap()
+}
+
+/// Whether evidence made for a node with that key would let it join.
+fn joins(policy: &JoinPolicy, guest: Guest, key: &[u8]) -> Result<(), &'static str> {
+    let outcome = policy.evaluate(&quote(&guest.bound(key).build()), key);
+    if outcome.is_ok() { Ok(()) } else { Err(refused(outcome)) }
+}
+
+#[test]
+fn a_service_of_guests_admits_guests_like_the_first() {
+    for product in [Product::Milan, Product::Genoa, Product::Turin] {
+        let (runtime, mut client) = served(Arc::new(Guests(product)));
+        let row = runtime.node().row().unwrap();
+        let policy = JoinPolicy::of(&runtime.node().snapshot());
+        assert_eq!(policy.evaluate(&row.quote_info, &key_of(&row)), Ok(()), "{product}");
+        let other = b"the key of another node";
+        let like = || Guest::new(product);
+        let tcb = |snp| {
+            let fmc = (product == Product::Turin).then_some(1);
+            TcbVersion { fmc, boot_loader: 4, tee: 1, snp, microcode: 219 }
+        };
+        let unknown = "Quote does not contain known enclave measurement";
+        for (what, guest, outcome) in [
+            ("a guest like it", like(), Ok(())),
+            ("newer firmware", like().tcb(tcb(25)), Ok(())),
+            ("another chip", like().chip_id(chip(product)), Ok(())),
+            ("another image", like().measurement([9; 48]), Err(unknown)),
+            (
+                "other host data",
+                like().host_data([9; 32]),
+                Err("Quote host data is not authorised"),
+            ),
+            (
+                "both",
+                like().measurement([9; 48]).host_data([9; 32]),
+                Err("Quote host data is not authorised"),
+            ),
+            ("older firmware", like().tcb(tcb(23)), Err("Quote TCB version is not authorised")),
+            ("one that can be debugged", like().policy(1 << 17 | 1 << 19), Err(NOT_VERIFIED)),
+            ("one that can be moved", like().policy(1 << 17 | 1 << 18), Err(NOT_VERIFIED)),
+            ("the host itself", like().vmpl(u32::MAX), Err(NOT_VERIFIED)),
+            ("one without chip id", like().mask_chip_id(), Err(NOT_VERIFIED)),
+            ("one of a provider's key", like().vlek(), Err(NOT_VERIFIED)),
+        ] {
+            assert_eq!(joins(&policy, guest, other), outcome, "{product}: {what}");
+        }
+        // Evidence of one product says nothing of another.
+        let next = if product == Product::Milan { Product::Genoa } else { Product::Milan };
+        let outcome = joins(&policy, Guest::new(next), other);
+        assert_eq!(outcome, Err("Quote TCB version is not authorised"), "{product}");
+
+        // The node's own, fresh: genuine, and bound to the nonce.
+        let fresh = client.get("/node/attestations/self?nonce=c0ffee").text().to_owned();
+        let attestation = CcfQuote::from_json(fresh.as_bytes()).unwrap().attestation;
+        let verdict = verify_attestation(&attestation, &Policy::genuine_only(), testing::AT);
+        assert!(verdict.is_trusted(), "{verdict}");
+        let Attestation::Snp(evidence) = attestation else { panic!("{fresh}") };
+        let statement = Statement::parse(&evidence.bound.unwrap()).unwrap();
+        assert_eq!(statement.bound, [0xc0, 0xff, 0xee]);
+        assert_eq!(statement.node_public_key, key_of(&row));
+        runtime.stop().unwrap();
+    }
+}
+
+fn chip(product: Product) -> [u8; 64] {
+    let mut id = [0; 64];
+    id[..if product == Product::Turin { 8 } else { 64 }].fill(7);
+    id
 }
 
 fn served(attestor: Arc<dyn Attestor>) -> (Runtime, Client) {

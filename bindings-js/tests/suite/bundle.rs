@@ -1,7 +1,9 @@
 //! The small app under `apps/counter`, loaded as a host loads it.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use affiant::{NodeAttestor, VirtualAttestor};
 use serde_json::json;
 
 use crate::support::*;
@@ -60,10 +62,9 @@ export function processTransaction(request) {
 }
 "#;
 
-/// The other listing, likewise; the platform's evidence is the test's.
+/// The other listing, likewise.
 const SIGNING: &str = r#"
 const { privateKey, publicKey } = ccf.crypto.generateEddsaKeyPair("curve25519");
-ccf.getAttestation = () => "evidence";
 function processData(data) { return data.n + 1; }
 export function verify(request) {
     const { n, signature } = request.data;
@@ -99,8 +100,11 @@ fn the_signing_handler_runs_as_written() {
         endpoint.options.interpreter_reuse_key = Some("k".to_owned());
     }
     let mut app = App::new(&[("/app.js", SIGNING)], endpoints, shown());
+    let attestor = NodeAttestor::new(Arc::new(VirtualAttestor), b"node", b"service");
+    app.attestor = Some(Arc::new(attestor));
     let answer = app.call_with("handleRequest", &request(br#"{"n": 6}"#)).json();
-    assert_eq!((&answer["result"], &answer["attestation"]), (&json!(7), &json!("evidence")));
+    let format = &answer["attestation"]["format"];
+    assert_eq!((&answer["result"], format), (&json!(7), &json!("Insecure_Virtual")));
     let body = json!({ "n": 6, "signature": answer["signature"] }).to_string();
     assert_eq!(app.call_with("verify", &request(body.as_bytes())).json(), json!([true, false]));
 }

@@ -35,6 +35,7 @@ REQUESTS: list[tuple[str, str, Any, dict[str, str]]] = [
     ("POST", "/fails?other", None, {}),
     ("GET", "/notes/failed", None, {}),
     ("GET", "/consensus", None, {}),
+    ("POST", "/evidence", {"bound": 1}, {}),
     ("POST", "/verify", None, {}),
     ("POST", "/thread", None, {}),
     ("GET", "/no/such/endpoint", None, {}),

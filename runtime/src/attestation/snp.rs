@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use affiant_attest::uvm::{self, UvmEndorsement};
-use affiant_attest::{Allowed, Evidence, Policy, Report, Verdict, examine};
+use affiant_attest::{Evidence, Policy, Report, Verdict, examine};
 
 use crate::clock::unix_seconds;
 
@@ -57,7 +57,8 @@ pub fn verify_snp(evidence: &SnpEvidence<'_>) -> Result<VerifiedSnp, String> {
         endorsed_tcb: evidence.endorsed_tcb.map(str::to_owned),
         ..Evidence::default()
     };
-    let examined = examine(&given, &callers_own(), unix_seconds());
+    let policy = Policy { expired_certificates: true, ..Policy::genuine_only() };
+    let examined = examine(&given, &policy, unix_seconds());
     let report = match examined.report {
         Some(report) if examined.verdict.is_trusted() => report,
         _ => return Err(reasons(&examined.verdict)),
@@ -77,19 +78,6 @@ pub(crate) fn reasons(verdict: &Verdict) -> String {
         found => format!("{}: {} (found {found})", check.name, check.reason),
     });
     failed.collect::<Vec<_>>().join("; ")
-}
-
-/// A policy that leaves to the caller what CCF leaves to it.
-fn callers_own() -> Policy {
-    Policy {
-        measurements: Allowed::ANY,
-        host_data: Allowed::ANY,
-        vmpl: None,
-        provisional_firmware: true,
-        expired_certificates: true,
-        unbound: true,
-        ..Policy::default()
-    }
 }
 
 impl VerifiedSnp {

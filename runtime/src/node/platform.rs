@@ -1,12 +1,14 @@
 //! Evidence of the platform a node runs on, as it stands in the tables (reference: node launcher,
 //! "Platform").
 
-use affiant_attest::{Attestation, Report};
+use affiant_attest::{Attestation, Policy, Report, verify};
 use affiant_proof::to_hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
+use crate::attestation::reasons;
+use crate::clock::unix_seconds;
 use crate::platform::{FORMAT_SNP, FORMAT_VIRTUAL};
 use crate::tables::QuoteInfo;
 
@@ -45,6 +47,14 @@ pub(crate) fn policy_text(evidence: &Attestation) -> Option<&[u8]> {
     }
 }
 
+/// Why evidence of hardware is not genuine, if so; whether it is of the right guest is for others to say.
+pub(crate) fn doubts(evidence: &Attestation) -> Option<String> {
+    let Attestation::Snp(evidence) = evidence else { return None };
+    let policy = Policy { expired_certificates: true, ..Policy::genuine_only() };
+    let verdict = verify(evidence, &policy, unix_seconds());
+    (!verdict.is_trusted()).then(|| reasons(&verdict))
+}
+
 /// The measurement as `code_digest` has it: hex; of a virtual node, of the text that stands for it.
 pub(crate) fn code_digest(evidence: &Attestation) -> String {
     match evidence {
@@ -53,5 +63,28 @@ pub(crate) fn code_digest(evidence: &Attestation) -> String {
             report.map(|report| to_hex(&report.measurement)).unwrap_or_default()
         }
         Attestation::Virtual(evidence) => to_hex(evidence.measurement.as_bytes()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use affiant_attest::Product;
+    use affiant_attest::testing::Guest;
+
+    use super::*;
+    use crate::platform::{Attestor as _, VirtualAttestor};
+
+    #[test]
+    fn evidence_that_others_will_not_believe_is_noticed() {
+        let doubts = |guest: &Guest| doubts(&Attestation::Snp(Box::new(guest.build())));
+        let guest = || Guest::new(Product::Genoa).bound(b"key");
+        assert_eq!(doubts(&guest()), None);
+        let debugged = doubts(&guest().policy(1 << 17 | 1 << 19)).unwrap();
+        assert!(debugged.starts_with("debug: "), "{debugged}");
+        let unbound = doubts(&guest().report_data([1; 64])).unwrap();
+        assert!(unbound.starts_with("binding: "), "{unbound}");
+        // Which says of itself that it proves nothing.
+        assert_eq!(super::doubts(&VirtualAttestor.attest(b"key").unwrap()), None);
     }
 }

@@ -195,6 +195,9 @@ impl Parts {
             reason: format!("there is no evidence of the platform under this node: {error}"),
         })?;
         log_info!("node", "Evidence of the platform: {}", settings.attestor.provider());
+        if let Some(reasons) = platform::doubts(&evidence) {
+            log_fail!("node", "Others will not believe the evidence of this node: {reasons}");
+        }
         Ok(Self {
             config: ReplicaConfig {
                 ledger_dir: settings.ledger_directory.clone(),

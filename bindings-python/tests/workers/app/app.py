@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import ctypes
 import itertools
+import json
 import os
 import signal
 import sys
@@ -197,6 +199,18 @@ def history(request: Any) -> Any:
         "notes": notes,
         "dropped": ccf.historical.drop_cached_states(7),
     }
+
+
+@endpoint("/evidence", "POST", mode="readonly")
+def evidence(request: Any) -> Any:
+    """What of the platform's evidence is the same in every service."""
+    given = ccf.get_attestation(request.body.bytes())
+    statement = json.loads(base64.b64decode(given["bound"]))
+    try:
+        ccf.get_attestation(bytes(65537))
+    except ValueError as error:
+        refused = str(error)
+    return [given["format"], sorted(given), statement["affiant"], statement["bound"], refused]
 
 
 @endpoint("/verify", "POST", mode="readonly")
