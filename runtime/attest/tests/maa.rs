@@ -394,6 +394,11 @@ fn a_claim_that_is_asked_for_must_be_there() {
         assert_eq!(failures_of(&header(), &claims), [check]);
     }
     let mut claims = container();
+    claims.as_object_mut().unwrap().remove("x-ms-sevsnpvm-guestsvn");
+    let minimum_svn = serde_json::from_value(json!({ "guest": 0 })).unwrap();
+    let policy = MaaPolicy { minimum_svn, ..policy() };
+    assert_eq!(failures(&verify(&SIGNER.sign(&header(), &claims), &policy)), ["guest svn"]);
+    claims = container();
     claims["x-ms-sevsnpvm-is-debuggable"] = json!("false");
     assert_eq!(failures_of(&header(), &claims), ["token"], "a text is no truth value");
     claims = container();
