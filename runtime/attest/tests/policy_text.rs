@@ -44,6 +44,11 @@ fn rules(findings: &[Finding]) -> BTreeSet<&str> {
     findings.iter().map(|finding| finding.rule).collect()
 }
 
+/// The rules in the order of the findings.
+fn rules_of(findings: &[Finding]) -> Vec<&str> {
+    findings.iter().map(|finding| finding.rule).collect()
+}
+
 #[test]
 fn good_policies_have_no_findings_and_are_summed_up() {
     let aci = parsed(ACI);
@@ -262,6 +267,40 @@ fn each_rule_of_kata() {
     assert_eq!(found(&pulled, "1f1e1d", ""), []);
     let undecided = changed(KATA, "default CreateContainerRequest := false\n", "");
     only("unread", &undecided, "default AllowRequestsFailingPolicy := false\n", "");
+}
+
+/// Rules as the tools write them are skipped whole, whatever brackets and words are in them, and are
+/// one finding; nothing after them is lost.
+#[test]
+fn rules_with_bodies_are_one_finding_and_hide_nothing() {
+    let rules = r##"
+CreateContainerRequest:= {"ops": ops, "allowed": true} {
+    # {[( a comment
+    print("CreateContainerRequest: }] =", input.x)
+    every name, value in input.map { startswith(name, "a{") }
+    some c in policy_data.containers
+    count({x | x := c.y[_]; not x.z}) == 0
+    regex.match(`^[a-z]{2}"$`, input.y)
+} else := false
+allow_env(p, i) {
+    p.a["b"].c[_] == i
+}
+allow_env(p, i) if {
+    p == [1, -2.5e3][0] + i
+}
+CopyFileRequest if {
+    not input.path
+}
+allow_set contains name if { name := "x" }
+allow_by_name[name] { name := input.name }
+default ReadStreamRequest := true
+"##;
+    let all = parsed(&format!("{KATA}{rules}")).findings;
+    assert_eq!(rules_of(&all), ["stdio", "custom_logic"], "{all:#?}");
+    let names = "CreateContainerRequest, allow_env, CopyFileRequest, allow_set, allow_by_name";
+    assert!(all[1].explanation.starts_with(names), "{}", all[1]);
+    let line = 1 + KATA.lines().count() + rules.lines().count();
+    assert_eq!(all[0].line, line - 1);
 }
 
 #[test]
