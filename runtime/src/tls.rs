@@ -21,7 +21,7 @@ use rustls::server::{ClientHello, ResolvesServerCert, ServerConfig};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, SignatureScheme};
 use x509_cert::Certificate;
-use x509_cert::der::{Decode as _, Encode as _};
+use x509_cert::der::{self, Decode as _, Encode as _};
 
 use crate::http::Protocols;
 
@@ -127,6 +127,30 @@ pub(crate) fn server_config(
     Ok(Arc::new(config))
 }
 
+/// Whether the bare key of a certificate signed the handshake (TLS 1.3): certificates of version 1, as
+/// older tools write them, are welcome.
+pub(crate) fn signed_by_key_of(
+    certificate: &CertificateDer<'_>,
+    message: &[u8],
+    signed: &DigitallySignedStruct,
+    algorithms: &WebPkiSupportedAlgorithms,
+) -> Result<HandshakeSignatureValid, rustls::Error> {
+    let key = public_key_der(certificate)
+        .map_err(|_| rustls::Error::InvalidCertificate(CertificateError::BadEncoding))?;
+    verify_tls13_signature_with_raw_key(
+        message,
+        &SubjectPublicKeyInfoDer::from(key),
+        signed,
+        algorithms,
+    )
+}
+
+/// The SubjectPublicKeyInfo of a certificate, DER, whatever its kind. Whoever judges the key of a
+/// connection takes it from here, as the handshake does.
+pub(crate) fn public_key_der(certificate: &[u8]) -> der::Result<Vec<u8>> {
+    Certificate::from_der(certificate)?.tbs_certificate().subject_public_key_info().to_der()
+}
+
 #[derive(Debug)]
 struct AnyClient {
     algorithms: WebPkiSupportedAlgorithms,
@@ -165,16 +189,7 @@ impl ClientCertVerifier for AnyClient {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        // By the bare key: certificates of version 1, as older tools write them, are welcome.
-        let bad = |_| rustls::Error::InvalidCertificate(CertificateError::BadEncoding);
-        let parsed = Certificate::from_der(certificate).map_err(bad)?;
-        let key = parsed.tbs_certificate().subject_public_key_info().to_der().map_err(bad)?;
-        verify_tls13_signature_with_raw_key(
-            message,
-            &SubjectPublicKeyInfoDer::from(key),
-            signed,
-            &self.algorithms,
-        )
+        signed_by_key_of(certificate, message, signed, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -6,6 +6,7 @@
 //! * Plain HTTP needs a caller who allows it, for the hosts that it names.
 //! * An error says what happened and where; never a query, a header, a body or a user's name.
 
+mod any_server;
 mod blocking;
 mod connection;
 mod error;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use http::{Method, StatusCode};
 use rustls::ClientConfig;
 
+pub(crate) use any_server::any_server;
 pub(crate) use blocking::BlockingConnection;
 pub(crate) use blocking::blocking;
 pub(crate) use connection::{Connection, exchange};

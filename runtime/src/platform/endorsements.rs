@@ -10,14 +10,12 @@ use std::sync::Arc;
 
 use affiant_attest::{Chain, HostCertificates, Product, Report, SigningKey, to_pem};
 use bytes::Bytes;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::ClientConfig;
 
 use super::PlatformError;
 use super::service::refusal;
 use super::settings::{EndorsementServer, ServerKind, expand};
-use crate::client::{Access, Answer, Ask, Bounds, Failure, Plain, blocking};
+use crate::client::{Access, Answer, Ask, Bounds, Failure, Plain, any_server, blocking};
 use crate::limits::{
     ENDORSEMENT_ANSWER_MS_MAX, ENDORSEMENT_PAUSE_MS, ENDORSEMENT_PAUSE_MS_MAX,
     ENDORSEMENT_WHOLE_MS_MAX, SERVICE_HEADER_BYTES_MAX,
@@ -65,7 +63,10 @@ impl EndorsementClient {
             [] => vec![EndorsementServer::usual(ServerKind::Azure)],
             servers => servers.to_vec(),
         };
-        Ok(Self { servers, tls: any_server()?, pace, answer_ms: ENDORSEMENT_ANSWER_MS_MAX })
+        let tls =
+            any_server().map_err(|error| PlatformError::unavailable("TLS", error.to_string()))?;
+        let tls = Arc::new(tls.with_no_client_auth());
+        Ok(Self { servers, tls, pace, answer_ms: ENDORSEMENT_ANSWER_MS_MAX })
     }
 
     #[cfg(test)]
@@ -278,55 +279,4 @@ pub(super) fn signed(report: &Report, chain: &[u8]) -> Result<(), String> {
     read.check_signatures().map_err(|error| error.to_string())?;
     read.check_report_signature(report.signed_bytes(), &report.signature.to_fixed())
         .map_err(|error| error.to_string())
-}
-
-/// Takes any certificate; see the head of this module.
-fn any_server() -> Result<Arc<ClientConfig>, PlatformError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let schemes = provider.signature_verification_algorithms.supported_schemes();
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| PlatformError::unavailable("TLS", error.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyServer(schemes)))
-        .with_no_client_auth();
-    Ok(Arc::new(config))
-}
-
-#[derive(Debug)]
-struct AnyServer(Vec<SignatureScheme>);
-
-impl ServerCertVerifier for AnyServer {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.clone()
-    }
 }

@@ -10,20 +10,17 @@ use std::time::{Duration, Instant};
 use affiant_attest::Attestation;
 use affiant_attest::limits::EVIDENCE_JSON_BYTES_MAX;
 use affiant_proof::to_hex;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{
-    WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature_with_raw_key,
-};
+use rustls::ClientConfig;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{
-    CertificateDer, PrivateKeyDer, ServerName, SubjectPublicKeyInfoDer, UnixTime,
-};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::RelyingError;
-use super::judge::{Shown, public_key_der};
-use crate::client::{Access, Answer, Ask, BlockingConnection, Bounds, ClientError, Failure};
+use super::judge::Shown;
+use crate::client::{
+    Access, Answer, Ask, BlockingConnection, Bounds, ClientError, Failure, any_server,
+};
 use crate::limits::RELYING_HEADER_BYTES_MAX;
+use crate::tls::public_key_der;
 
 const EVIDENCE: &str = "/node/attestations/self";
 const NETWORK: &str = "/node/network";
@@ -215,13 +212,7 @@ fn origin(url: &str) -> String {
 }
 
 fn tls(identity: Option<&Identity>) -> Result<Arc<ClientConfig>, RelyingError> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let algorithms = provider.signature_verification_algorithms;
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| RelyingError::usage("TLS", error.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyServer { algorithms }));
+    let builder = any_server().map_err(|error| RelyingError::usage("TLS", error.to_string()))?;
     let Some(identity) = identity else {
         return Ok(speaking_http1(builder.with_no_client_auth()));
     };
@@ -241,49 +232,4 @@ fn tls(identity: Option<&Identity>) -> Result<Arc<ClientConfig>, RelyingError> {
 fn speaking_http1(mut config: ClientConfig) -> Arc<ClientConfig> {
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Arc::new(config)
-}
-
-/// Takes every certificate whose key signed the handshake.
-#[derive(Debug)]
-struct AnyServer {
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ServerCertVerifier for AnyServer {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signed, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        // By the very bytes that the judgement takes for the key.
-        let key = public_key_der(certificate)
-            .map_err(|_| rustls::Error::InvalidCertificate(CertificateError::BadEncoding))?;
-        let key = SubjectPublicKeyInfoDer::from(key);
-        verify_tls13_signature_with_raw_key(message, &key, signed, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
 }

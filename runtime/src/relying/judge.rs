@@ -12,9 +12,9 @@ use affiant_proof::{
     Certificate, Digest, ExpectedClaims, Outcome as ProofOutcome, UnreadableReceipt, VerifyOptions,
     verify_chain, verify_receipt,
 };
-use der::{Decode as _, Encode as _};
 
 use super::RelyingError;
+use crate::tls::public_key_der;
 
 /// The checks of this module; stable, as those of the evidence are.
 pub(super) const TLS_KEY: &str = "tls key";
@@ -72,12 +72,6 @@ pub(super) fn judge(shown: &mut Shown, wanted: &Wanted<'_>) -> Result<Verdict, R
     verdict.checks.extend(evidence.checks);
     receipt(&mut verdict, wanted.receipt, &shown.service_certificate_pem)?;
     Ok(verdict)
-}
-
-/// The SubjectPublicKeyInfo of a certificate, DER, whatever its kind.
-pub(super) fn public_key_der(certificate: &[u8]) -> Result<Vec<u8>, String> {
-    let parsed = x509_cert::Certificate::from_der(certificate).map_err(|why| why.to_string())?;
-    parsed.tbs_certificate().subject_public_key_info().to_der().map_err(|why| why.to_string())
 }
 
 /// Hex SHA-256 of a public key, as ids of nodes and services are made.
