@@ -107,7 +107,9 @@ def test_what_cannot_be_served_is_an_error(tmp_path: Path) -> None:
 
 def test_serving_for_ever_ends_with_an_interrupt(tmp_path: Path) -> None:
     code = (
-        "import sys, threading, affiant\n"
+        "import signal, sys, threading, affiant\n"
+        # Who runs the tests in the background may have it ignored, which processes inherit.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "service = affiant.serve(sys.argv[1], directory=sys.argv[2])\n"
         "threading.Timer(0.5, lambda: print(service.url, flush=True)).start()\n"
         "service.serve_forever()\n"
