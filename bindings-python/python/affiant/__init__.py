@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import _affiant_ccf  # noqa: F401  (makes `import ccf` work where no .pth file is read)
 
 if TYPE_CHECKING:
+    from affiant._answer import Answer as Answer
     from affiant._errors import ConflictError as ConflictError
     from affiant._errors import LedgerClosedError as LedgerClosedError
     from affiant._errors import LedgerError as LedgerError
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
     from affiant._service import Service as Service
     from affiant._service import serve as serve
     from affiant._transaction import Transaction as Transaction
-    from affiant._verify import Answer as Answer
     from affiant._verify import EvidenceCheck as EvidenceCheck
     from affiant._verify import EvidenceVerdict as EvidenceVerdict
     from affiant._verify import NotTrusted as NotTrusted
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 # Where each name is. Looked up when it is asked for: the package is also imported by what needs
 # little of it, such as the finder of module `ccf` and the plugin of every pytest.
 _PLACES = {
-    "Answer": "_verify",
+    "Answer": "_answer",
     "Check": "_receipt",
     "ConflictError": "_errors",
     "EvidenceCheck": "_verify",

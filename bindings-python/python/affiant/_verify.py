@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from affiant import _native
-from affiant._headers import Headers
+from affiant._answer import Answer
 from affiant._receipt import Receipt, _certificate, _read, _receipt_bytes
 
 TIMEOUT_SECONDS = 30.0
@@ -250,43 +250,6 @@ def verify_evidence(
         )
     )
     return EvidenceVerdict(found["trusted"], _checks(found))
-
-
-class Answer:
-    """What a verified service answered.
-
-    Attributes:
-        status_code: such as 200.
-        headers: by name, in any case.
-        content: the body's bytes.
-        transaction_id: such as ``"2.17"``; None if the answer names none.
-    """
-
-    def __init__(
-        self, request: str, status_code: int, headers: list[tuple[str, str]], content: bytes
-    ) -> None:
-        self._request = request
-        self.status_code = status_code
-        self.headers = Headers(headers)
-        self.content = content
-        self.transaction_id: str | None = self.headers.get("x-ms-ccf-transaction-id")
-
-    @property
-    def ok(self) -> bool:
-        """Whether the status is below 400."""
-        return self.status_code < 400
-
-    @property
-    def text(self) -> str:
-        """The body as text."""
-        return self.content.decode("utf-8", "replace")
-
-    def json(self) -> Any:
-        """The body's value. Raises `ValueError` if it is no JSON."""
-        return _json.loads(self.content)
-
-    def __repr__(self) -> str:
-        return f"<Answer {self.status_code} to {self._request}, {len(self.content)} bytes>"
 
 
 class VerifiedClient:

@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from affiant import _apps, _native
-from affiant._headers import Headers
+from affiant._answer import Answer, Headers
 from affiant._ledger import Ledger
 from affiant._ledger import open as open_ledger
 from affiant._receipt import Receipt
@@ -27,7 +27,6 @@ from affiant._receipt import Receipt
 __all__ = ["Client", "Headers", "Response"]
 
 USER = "user0"
-TRANSACTION_ID = "x-ms-ccf-transaction-id"
 HANDLER_SECONDS = 86_400.0
 """How long a handler may take: somebody may be in it with a debugger."""
 
@@ -41,15 +40,9 @@ _SAFE = "/%:@!$&'()*+,;=~-._"
 _identities: dict[str, _native.Identity] = {}
 
 
-class Response:
-    """The answer to one request.
-
-    Attributes:
-        status_code: such as 200.
-        headers: by name.
-        content: the body's bytes.
-        transaction_id: such as ``"2.17"``; None if the transaction was not kept.
-    """
+class Response(Answer):
+    """The answer of an app in this process: ``status_code``, ``headers``, ``content``, ``text``,
+    ``json()``, ``transaction_id`` as of :class:`affiant.Answer`, and the proof of its transaction."""
 
     def __init__(
         self,
@@ -59,26 +52,8 @@ class Response:
         content: bytes,
         ledger: Ledger,
     ) -> None:
-        self._request = request
+        super().__init__(request, status_code, headers, content)
         self._ledger = ledger
-        self.status_code = status_code
-        self.headers = Headers(headers)
-        self.content = content
-        self.transaction_id: str | None = self.headers.get(TRANSACTION_ID)
-
-    @property
-    def ok(self) -> bool:
-        """Whether the status is below 400."""
-        return self.status_code < 400
-
-    @property
-    def text(self) -> str:
-        """The body as text."""
-        return self.content.decode("utf-8", "replace")
-
-    def json(self) -> Any:
-        """The body's value. Raises `ValueError` if it is no JSON."""
-        return _json.loads(self.content)
 
     def receipt(self) -> Receipt:
         """The proof of the request's transaction.

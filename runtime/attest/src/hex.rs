@@ -1,21 +1,9 @@
 //! Hexadecimal: written in lower case, read in either.
 
+pub(crate) use affiant_proof::to_hex as encode;
 use serde::Serializer;
 
 use crate::AttestError;
-
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
-
-/// Lower-case hex.
-pub(crate) fn encode(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        for half in [byte >> 4, byte & 0x0f] {
-            text.push(char::from(DIGITS.get(usize::from(half)).copied().unwrap_or(b'?')));
-        }
-    }
-    text
-}
 
 /// Exactly `N` bytes from twice as many digits.
 pub(crate) fn decode<const N: usize>(

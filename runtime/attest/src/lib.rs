@@ -27,6 +27,7 @@ mod evidence;
 mod hex;
 mod policy;
 mod report;
+mod signature;
 mod statement;
 mod tcb;
 mod verdict;

@@ -108,6 +108,16 @@ pub struct Cpuid {
 }
 
 impl Cpuid {
+    /// By EAX of CPUID function 1; `None` if that is of a family or model over 255.
+    #[must_use]
+    pub fn from_eax(eax: u32) -> Option<Self> {
+        let base_family = (eax >> 8) & 0xf;
+        let family = base_family + if base_family == 0xf { (eax >> 20) & 0xff } else { 0 };
+        let model = ((eax >> 4) & 0xf) | ((eax >> 12) & 0xf0);
+        let byte = |value: u32| u8::try_from(value).ok();
+        Some(Self { family: byte(family)?, model: byte(model)?, stepping: byte(eax & 0xf)? })
+    }
+
     /// EAX of CPUID function 1, by which CCF's tables name processors; `None` for what that
     /// register cannot hold.
     #[must_use]

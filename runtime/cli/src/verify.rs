@@ -133,9 +133,9 @@ fn context(directory: &Path) -> Result<SecurityContextFiles, Failure> {
         Ok(Some(text))
     };
     let files = SecurityContextFiles {
-        host_certificates: file("host-amd-cert-base64")?,
-        policy: file("security-policy-base64")?,
-        reference_info: file("reference-info-base64")?,
+        host_certificates: file(SecurityContextFiles::HOST_CERTIFICATES)?,
+        policy: file(SecurityContextFiles::POLICY)?,
+        reference_info: file(SecurityContextFiles::REFERENCE_INFO)?,
     };
     if files == SecurityContextFiles::default() {
         return Err(unreadable(directory, "it has none of the files of a security context"));

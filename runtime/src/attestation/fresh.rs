@@ -6,19 +6,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use affiant_attest::{Affiant, Attestation, Statement};
+use affiant_attest::{Affiant, Attestation, CcfQuote, Statement};
 use affiant_proof::Digest;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
 use super::budget::Budget;
 use crate::limits::{
     EVIDENCE_APPS_BURST, EVIDENCE_APPS_INTERVAL_MS, EVIDENCE_KEPT_BYTES_MAX,
     EVIDENCE_KEPT_COUNT_MAX, EVIDENCE_KEPT_MS, EVIDENCE_NODE_BURST, EVIDENCE_NODE_INTERVAL_MS,
 };
-use crate::node::platform::{policy_text, quote_info};
 use crate::platform::{Attestor, PlatformError};
 
 /// Evidence that was made a moment ago.
@@ -106,7 +103,7 @@ impl NodeAttestor {
         })?;
         // Nothing is locked while the firmware works.
         let made = self.attestor.attest(&statement)?;
-        let evidence = Arc::new(on_the_wire(&made, &statement));
+        let evidence = Arc::new(on_the_wire(made, statement));
         self.keep(digest, &evidence, now);
         Ok(evidence)
     }
@@ -136,24 +133,11 @@ impl NodeAttestor {
 
 /// Evidence as JSON: CCF's fields, and besides them the text of the container policy and the bytes
 /// that it is bound to; all in base64.
-fn on_the_wire(evidence: &Attestation, statement: &[u8]) -> Json {
-    let quote = quote_info(evidence);
-    let mut wire = json!({
-        "bound": STANDARD.encode(statement),
-        "endorsements": quote.endorsements,
-        "format": quote.format,
-        "raw": quote.quote,
-    });
-    let policy_text = policy_text(evidence).map(|text| STANDARD.encode(text));
-    for (name, value) in [
-        ("uvm_endorsements", quote.uvm_endorsements),
-        ("endorsed_tcb", quote.endorsed_tcb),
-        ("policy_text", policy_text),
-    ] {
-        if let Some(value) = value {
-            wire[name] = value.into();
-        }
-    }
+fn on_the_wire(mut evidence: Attestation, statement: Vec<u8>) -> Json {
+    *evidence.bound_mut() = Some(statement);
+    let mut wire = CcfQuote { node_id: None, attestation: evidence }.to_value();
+    // It is in the report, and nobody is to take it from elsewhere.
+    wire.as_object_mut().map(|fields| fields.remove("measurement"));
     wire
 }
 
@@ -163,6 +147,8 @@ mod tests {
     use core::sync::atomic::{AtomicUsize, Ordering};
 
     use affiant_attest::limits::STATEMENT_BOUND_BYTES_MAX;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
 
     use super::*;
     use crate::platform::VirtualAttestor;

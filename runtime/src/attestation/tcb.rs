@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 use core::fmt;
 
-use affiant_attest::{Product, TcbBytes, TcbVersion};
+use affiant_attest::{Cpuid, Product, TcbBytes, TcbVersion};
 use affiant_proof::from_hex;
 
 /// The parts of a TCB version.
@@ -52,7 +52,9 @@ pub fn tcb_hex_to_policy(cpuid: &str, tcb_version: &str) -> Result<TcbPolicy, Tc
     let eax = u32::from_be_bytes(exact(cpuid, "cpuid")?);
     let mut bytes: [u8; 8] = exact(tcb_version, "tcb_version")?;
     bytes.reverse();
-    let product = product(eax).ok_or_else(|| {
+    let cpuid = Cpuid::from_eax(eax);
+    let product = cpuid.and_then(|cpuid| Product::from_cpuid(cpuid.family, cpuid.model));
+    let product = product.ok_or_else(|| {
         let reason = format!("cpuid {eax:08x} is of no processor with SEV-SNP that is known");
         TcbRefused::Unknown(reason)
     })?;
@@ -71,12 +73,4 @@ pub fn tcb_hex_to_policy(cpuid: &str, tcb_version: &str) -> Result<TcbPolicy, Tc
 fn exact<const N: usize>(text: &str, what: &'static str) -> Result<[u8; N], TcbRefused> {
     let bytes = from_hex(text).and_then(|bytes| bytes.try_into().ok());
     bytes.ok_or(TcbRefused::NotHex { what, digits: 2 * N })
-}
-
-/// By family and model, as CPUID function 1 gives them in EAX.
-fn product(eax: u32) -> Option<Product> {
-    let base_family = (eax >> 8) & 0xf;
-    let family = base_family + if base_family == 0xf { (eax >> 20) & 0xff } else { 0 };
-    let model = ((eax >> 4) & 0xf) | ((eax >> 12) & 0xf0);
-    Product::from_cpuid(u8::try_from(family).ok()?, u8::try_from(model).ok()?)
 }

@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 use zeroize::Zeroizing;
 
 use super::Node;
-use super::platform::{code_digest, quote_info};
+use super::quote::quote_info;
 use crate::attestation::NodeAttestor;
 use crate::error::RuntimeResult;
 use crate::tables::{self, NodeRow, QuoteInfo};
@@ -120,7 +120,7 @@ impl Node {
     /// The measurement as the node's row has it: hex; of a virtual node, of the text that stands for it.
     #[must_use]
     pub fn code_digest(&self) -> String {
-        code_digest(&self.evidence)
+        self.evidence.measurement_hex().unwrap_or_default()
     }
 
     /// Makes evidence of this node.

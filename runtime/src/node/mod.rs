@@ -6,7 +6,7 @@ mod governing;
 mod identity;
 mod info;
 pub(crate) mod join_policy;
-pub(crate) mod platform;
+pub(crate) mod quote;
 mod sealed;
 mod settings;
 mod start;

@@ -15,7 +15,7 @@ use affiant_proof::{Certificate, TxId};
 use parking_lot::Mutex;
 
 use super::identity::{NodeIdentity, split_address};
-use super::platform;
+use super::quote;
 use super::settings::{NodeSettings, OpenDisk, StartMode};
 use super::{Node, sealed};
 use crate::attestation::NodeAttestor;
@@ -195,7 +195,7 @@ impl Parts {
             reason: format!("there is no evidence of the platform under this node: {error}"),
         })?;
         log_info!("node", "Evidence of the platform: {}", settings.attestor.provider());
-        if let Some(reasons) = platform::doubts(&evidence) {
+        if let Some(reasons) = quote::doubts(&evidence) {
             log_fail!("node", "Others will not believe the evidence of this node: {reasons}");
         }
         Ok(Self {
@@ -387,8 +387,8 @@ impl Node {
             public_key: key.public_key_pem(),
             encryption_pub_key: self.identity.encryption_key.public_key_pem().to_owned(),
             certificate_signing_request: Some(self.identity.signing_request_pem()?),
-            code_digest: Some(platform::code_digest(&self.evidence)),
-            quote_info: platform::quote_info(&self.evidence),
+            code_digest: Some(self.evidence.measurement_hex().unwrap_or_default()),
+            quote_info: quote::quote_info(&self.evidence),
             node_to_node_interface: node_to_node.clone(),
             rpc_interfaces: self.settings.rpc_interfaces.clone(),
             node_data: self.settings.node_data.clone(),

@@ -20,10 +20,6 @@ const DIRECTORY_PREFIX: &str = "security-context-";
 /// Where Kubernetes nodes of Azure have the one file that they hand on, below the root.
 const KUBERNETES_DIRECTORY: &str = "opt/confidential-containers/share/kata-containers";
 
-const HOST_CERTIFICATES: &str = "host-amd-cert-base64";
-const POLICY: &str = "security-policy-base64";
-const REFERENCE_INFO: &str = "reference-info-base64";
-
 /// Looks up an environment variable.
 pub(super) type Variable = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
@@ -57,7 +53,7 @@ impl Surroundings {
         found.sort();
         found.into_iter().next().or_else(|| {
             let directory = self.root.join(KUBERNETES_DIRECTORY);
-            directory.join(REFERENCE_INFO).is_file().then_some(directory)
+            directory.join(SecurityContextFiles::REFERENCE_INFO).is_file().then_some(directory)
         })
     }
 }
@@ -115,13 +111,17 @@ fn read(settings: &PlatformSettings, surroundings: &Surroundings) -> SecurityCon
     SecurityContextFiles {
         host_certificates: one(
             &settings.endorsements_file,
-            HOST_CERTIFICATES,
+            SecurityContextFiles::HOST_CERTIFICATES,
             &variables.report_endorsements,
         ),
-        policy: one(&settings.security_policy_file, POLICY, &variables.security_policy),
+        policy: one(
+            &settings.security_policy_file,
+            SecurityContextFiles::POLICY,
+            &variables.security_policy,
+        ),
         reference_info: one(
             &settings.uvm_endorsements_file,
-            REFERENCE_INFO,
+            SecurityContextFiles::REFERENCE_INFO,
             &variables.uvm_endorsements,
         ),
     }
@@ -184,8 +184,8 @@ mod tests {
         fs::write(root.path().join("security-context-0"), "").unwrap();
         let directory = root.path().join("security-context-abc");
         fs::create_dir(&directory).unwrap();
-        fs::write(directory.join(HOST_CERTIFICATES), "d-host\n").unwrap();
-        fs::write(directory.join(REFERENCE_INFO), "d-reference").unwrap();
+        fs::write(directory.join(SecurityContextFiles::HOST_CERTIFICATES), "d-host\n").unwrap();
+        fs::write(directory.join(SecurityContextFiles::REFERENCE_INFO), "d-reference").unwrap();
         let from_directory =
             found(&PlatformSettings::default(), &surroundings(root.path(), &variables));
         assert_eq!(from_directory, texts(["d-host\n", "v-policy", "d-reference"]));
@@ -193,7 +193,7 @@ mod tests {
         // The variable that names a directory, and a file that is configured below it.
         let named = root.path().join("named");
         fs::create_dir(&named).unwrap();
-        fs::write(named.join(POLICY), "n-policy").unwrap();
+        fs::write(named.join(SecurityContextFiles::POLICY), "n-policy").unwrap();
         fs::write(named.join("mine"), "f-reference").unwrap();
         let named = named.display().to_string();
         let all = [&variables[..], &[(DIRECTORY_VARIABLE, named.as_str())]].concat();
@@ -211,7 +211,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let directory = root.path().join(KUBERNETES_DIRECTORY);
         fs::create_dir_all(&directory).unwrap();
-        fs::write(directory.join(REFERENCE_INFO), "k-reference").unwrap();
+        fs::write(directory.join(SecurityContextFiles::REFERENCE_INFO), "k-reference").unwrap();
         let from_node = found(&PlatformSettings::default(), &surroundings(root.path(), &[]));
         assert_eq!(from_node, texts(["", "", "k-reference"]));
     }

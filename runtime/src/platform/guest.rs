@@ -5,8 +5,7 @@ use affiant_attest::guest::{self, Firmware};
 use parking_lot::Mutex;
 
 use super::collateral::Collateral;
-use super::insecure_virtual::check_bound;
-use super::{Attestor, FORMAT_SNP, PlatformError, sleep_ms};
+use super::{Attestor, FORMAT_SNP, PlatformError, check_bound, sleep_ms};
 
 /// Asks the firmware, and completes what it says.
 pub(super) struct GuestAttestor {

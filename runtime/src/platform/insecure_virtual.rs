@@ -2,11 +2,10 @@
 
 use std::sync::OnceLock;
 
-use affiant_attest::limits::BOUND_BYTES_MAX;
-use affiant_attest::{AttestError, Attestation, VirtualEvidence};
+use affiant_attest::{Attestation, VirtualEvidence};
 use affiant_proof::Digest;
 
-use super::{Attestor, FORMAT_VIRTUAL, PlatformError};
+use super::{Attestor, FORMAT_VIRTUAL, PlatformError, check_bound};
 
 /// What a virtual node shows instead of a measurement.
 const VIRTUAL_MEASUREMENT: &str = "Insecure hard-coded virtual measurement v1";
@@ -35,18 +34,6 @@ impl Attestor for VirtualAttestor {
     }
 }
 
-/// Refuses bound bytes that are over the limit.
-pub(super) fn check_bound(bound: &[u8]) -> Result<(), PlatformError> {
-    if bound.len() <= BOUND_BYTES_MAX {
-        return Ok(());
-    }
-    Err(PlatformError::Unreadable(AttestError::TooLarge {
-        what: "bound bytes",
-        found: bound.len() as u64,
-        limit: BOUND_BYTES_MAX as u64,
-    }))
-}
-
 /// Hex SHA-256 of the running executable; of nothing, where it cannot be read.
 fn virtual_host_data() -> &'static str {
     static HOST_DATA: OnceLock<String> = OnceLock::new();
@@ -59,6 +46,8 @@ fn virtual_host_data() -> &'static str {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use affiant_attest::limits::BOUND_BYTES_MAX;
+
     use super::*;
 
     #[test]

@@ -13,9 +13,8 @@ use bytes::Bytes;
 use rustls::ClientConfig;
 use serde_json::{Value as Json, json};
 
-use super::PlatformError;
-use super::insecure_virtual::check_bound;
 use super::service::Service;
+use super::{PlatformError, check_bound};
 use crate::client::{Access, Plain};
 use crate::limits::{MAA_ANSWER_BYTES_MAX, MAA_ANSWER_MS_MAX, MAA_NONCE_BYTES_MAX};
 

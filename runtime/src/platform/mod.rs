@@ -22,20 +22,16 @@ mod tests;
 
 use core::fmt;
 
+use affiant_attest::limits::BOUND_BYTES_MAX;
 use affiant_attest::{AttestError, Attestation};
 
+pub use affiant_attest::{FORMAT_SNP, FORMAT_VIRTUAL};
 pub use detect::{SealingKind, choose_sealing, detect};
 pub use insecure_virtual::VirtualAttestor;
 pub use maa::Maa;
 pub use sealing::SnpDerivedKey;
 pub use settings::{ContextVariables, EndorsementServer, PlatformSettings, Provider, ServerKind};
-
 pub use sidecar::{KeyRelease, Sidecar};
-
-/// CCF's name of evidence of an AMD SEV-SNP guest.
-pub const FORMAT_SNP: &str = "AMD_SEV_SNP_v1";
-/// CCF's name of what a machine without such hardware shows.
-pub const FORMAT_VIRTUAL: &str = "Insecure_Virtual";
 
 /// Makes evidence of the platform under this process.
 pub trait Attestor: Send + Sync {
@@ -102,6 +98,18 @@ impl From<AttestError> for PlatformError {
             error => Self::Unreadable(error),
         }
     }
+}
+
+/// Refuses bound bytes that are over the limit.
+fn check_bound(bound: &[u8]) -> Result<(), PlatformError> {
+    if bound.len() <= BOUND_BYTES_MAX {
+        return Ok(());
+    }
+    Err(PlatformError::Unreadable(AttestError::TooLarge {
+        what: "bound bytes",
+        found: bound.len() as u64,
+        limit: BOUND_BYTES_MAX as u64,
+    }))
 }
 
 /// What a report is to hold for evidence that is bound to these bytes.

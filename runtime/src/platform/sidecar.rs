@@ -11,9 +11,8 @@ use serde_json::{Value as Json, json};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use super::context::Context;
-use super::insecure_virtual::check_bound;
 use super::service::Service;
-use super::{Attestor, FORMAT_SNP, PlatformError};
+use super::{Attestor, FORMAT_SNP, PlatformError, check_bound};
 use crate::client::{Access, Plain};
 use crate::limits::{SIDECAR_ANSWER_BYTES_MAX, SIDECAR_ANSWER_MS_MAX};
 

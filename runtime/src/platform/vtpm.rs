@@ -19,8 +19,7 @@ use parking_lot::Mutex;
 use serde_json::Value as Json;
 
 use super::collateral::Collateral;
-use super::insecure_virtual::check_bound;
-use super::{Attestor, FORMAT_SNP, PlatformError};
+use super::{Attestor, FORMAT_SNP, PlatformError, check_bound};
 use crate::limits::{HCL_ATTEMPTS_MAX, HCL_PAUSE_MS, TPM_ANSWER_BYTES_MAX, TPM_NV_CHUNK_BYTES};
 
 /// The kernel's device, with its resource manager.

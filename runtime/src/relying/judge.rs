@@ -87,9 +87,9 @@ fn tie(
     key: &[u8],
     wanted: &Wanted<'_>,
 ) -> Option<Statement> {
-    match bound(attestation).clone() {
+    match attestation.bound_mut().clone() {
         Some(bytes) if bytes != key => return stated(verdict, attestation, &bytes, key, wanted),
-        _ => *bound(attestation) = Some(key.to_vec()),
+        _ => *attestation.bound_mut() = Some(key.to_vec()),
     }
     let (found, attested) = (key_id(key), bound_digest(attestation));
     let holds = attested.as_ref() == Some(&found);
@@ -321,13 +321,6 @@ fn same(
 ) {
     let (outcome, why) = if holds { (Outcome::Passed, good) } else { (Outcome::Failed, bad) };
     verdict.push(name, outcome, found, wanted, why);
-}
-
-fn bound(attestation: &mut Attestation) -> &mut Option<Vec<u8>> {
-    match attestation {
-        Attestation::Snp(evidence) => &mut evidence.bound,
-        Attestation::Virtual(evidence) => &mut evidence.bound,
-    }
 }
 
 /// The digest of what the evidence is bound to, hex.

@@ -1,30 +1,16 @@
-//! One certificate: read strictly, its signature checked by ring.
+//! One certificate of AMD's: read strictly.
 
 use der::asn1::{PrintableStringRef, Utf8StringRef};
 use der::oid::ObjectIdentifier;
 use der::oid::db::rfc4519;
 use der::{Decode as _, Encode as _};
-use ring::signature::{ECDSA_P384_SHA384_FIXED, RSA_PSS_2048_8192_SHA384, UnparsedPublicKey};
 use x509_cert::ext::Extension;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage};
 
 use crate::AttestError;
 use crate::limits::CERTIFICATE_BYTES_MAX;
+use crate::signature::{Hash, Key, Scheme};
 
-/// RSASSA-PSS with SHA-384, MGF1 with SHA-384, 48 bytes of salt and the usual trailer: as AMD
-/// writes it (the trailer, though the default, in the open) and as DER demands it (left out).
-const PSS_SHA384: [&[u8]; 2] = [
-    b"\x30\x46\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a\x30\x39\
-      \xa0\x0f\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\
-      \xa1\x1c\x30\x1a\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08\
-      \x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\
-      \xa2\x03\x02\x01\x30\xa3\x03\x02\x01\x01",
-    b"\x30\x41\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a\x30\x34\
-      \xa0\x0f\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\
-      \xa1\x1c\x30\x1a\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x08\
-      \x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\
-      \xa2\x03\x02\x01\x30",
-];
 /// id-ecPublicKey on secp384r1.
 const P384: &[u8] = b"\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22";
 /// rsaEncryption.
@@ -48,9 +34,9 @@ pub(super) struct Certificate {
     public_key: Vec<u8>,
 }
 
-/// Whether an algorithm identifier, in DER, is RSASSA-PSS as AMD uses it.
+/// Whether an algorithm is RSASSA-PSS as AMD uses it: SHA-384 twice, and 48 bytes of salt.
 pub(super) fn is_pss_sha384(algorithm: &x509_cert::spki::AlgorithmIdentifierOwned) -> bool {
-    algorithm.to_der().is_ok_and(|der| PSS_SHA384.contains(&der.as_slice()))
+    matches!(Scheme::of_certificate(algorithm), Ok(Scheme::Pss(Hash::Sha384)))
 }
 
 /// Checks a signature by an RSA key of 4,096 bits.
@@ -60,11 +46,10 @@ pub(super) fn check_pss(
     signed: &[u8],
     signature: &[u8],
 ) -> Result<(), AttestError> {
-    let key = UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA384, public_key);
-    if signature.len() == RSA_BYTES && key.verify(signed, signature).is_ok() {
-        return Ok(());
+    if signature.len() != RSA_BYTES {
+        return Err(AttestError::BadSignature { what });
     }
-    Err(AttestError::BadSignature { what })
+    Key::Rsa(public_key.to_vec()).verify(what, Scheme::Pss(Hash::Sha384), signed, signature)
 }
 
 impl Certificate {
@@ -243,11 +228,10 @@ impl Certificate {
         check_pss(what, &issuer.public_key, &self.signed, &self.signature)
     }
 
-    /// Checks a signature by the key of this certificate.
+    /// Checks the report's signature by the key of this certificate.
     pub(super) fn check_ecdsa(&self, signed: &[u8], signature: &[u8]) -> Result<(), AttestError> {
-        let key = UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, &self.public_key);
-        key.verify(signed, signature).map_err(|_| AttestError::BadSignature {
-            what: format!("the report by the key of the {}", self.what),
-        })
+        let what = format!("the report by the key of the {}", self.what);
+        let key = Key::P384(self.public_key.clone());
+        key.verify(what, Scheme::EcdsaFixed(Hash::Sha384), signed, signature)
     }
 }

@@ -17,18 +17,9 @@ fn refused(why: impl Into<String>) -> AttestError {
 
 /// One DER certificate as PEM: lines of 64 characters, and a last line feed.
 #[must_use]
-pub fn to_pem(der: &[u8]) -> String {
-    let text = STANDARD.encode(der);
-    let mut pem = String::with_capacity(text.len() + text.len() / 64 + 64);
-    pem.push_str("-----BEGIN CERTIFICATE-----\n");
-    for (index, character) in text.chars().enumerate() {
-        if index > 0 && index % 64 == 0 {
-            pem.push('\n');
-        }
-        pem.push(character);
-    }
-    pem.push_str("\n-----END CERTIFICATE-----\n");
-    pem
+pub fn to_pem(certificate: &[u8]) -> String {
+    // Fails for lengths alone that no slice has.
+    der::pem::encode_string(CERTIFICATE, der::pem::LineEnding::LF, certificate).unwrap_or_default()
 }
 
 /// The certificates of a chain, in DER, in the order of the text.

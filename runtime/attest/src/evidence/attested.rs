@@ -7,7 +7,8 @@ use affiant_proof::cbor::{Label, Reader, each_pair};
 use super::Evidence;
 use crate::AttestError;
 use crate::limits::{CHAIN_BYTES_MAX, REPORT_BYTES, UVM_ENDORSEMENT_BYTES_MAX};
-use crate::uvm::{Key, Message};
+use crate::signature::Key;
+use crate::uvm::Message;
 
 const WHAT: &str = "message of an attested service";
 const KEY_TYPE: i64 = 1;

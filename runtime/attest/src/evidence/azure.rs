@@ -104,7 +104,11 @@ impl SecurityContext<'_> {
     /// # Errors
     /// They are not base64 of what [`HostCertificates::from_json`] reads.
     pub fn host_certificates(&self) -> Result<Option<HostCertificates>, AttestError> {
-        let json = decode("host-amd-cert-base64", self.host_certificates, CHAIN_BYTES_MAX)?;
+        let json = decode(
+            SecurityContextFiles::HOST_CERTIFICATES,
+            self.host_certificates,
+            CHAIN_BYTES_MAX,
+        )?;
         json.map(|json| HostCertificates::from_json(&json)).transpose()
     }
 
@@ -118,9 +122,12 @@ impl SecurityContext<'_> {
         let mut evidence = Evidence::new(report.to_vec(), chain)?;
         evidence.endorsed_tcb = host.map(|host| host.tcbm);
         evidence.policy_text =
-            decode("security-policy-base64", self.policy, POLICY_TEXT_BYTES_MAX)?;
-        evidence.uvm_endorsement =
-            decode("reference-info-base64", self.reference_info, UVM_ENDORSEMENT_BYTES_MAX)?;
+            decode(SecurityContextFiles::POLICY, self.policy, POLICY_TEXT_BYTES_MAX)?;
+        evidence.uvm_endorsement = decode(
+            SecurityContextFiles::REFERENCE_INFO,
+            self.reference_info,
+            UVM_ENDORSEMENT_BYTES_MAX,
+        )?;
         Ok(evidence)
     }
 }
@@ -137,6 +144,13 @@ pub struct SecurityContextFiles {
 }
 
 impl SecurityContextFiles {
+    /// The name of the file with the host's certificates.
+    pub const HOST_CERTIFICATES: &str = "host-amd-cert-base64";
+    /// The name of the file with the container policy.
+    pub const POLICY: &str = "security-policy-base64";
+    /// The name of the file with the UVM endorsement.
+    pub const REFERENCE_INFO: &str = "reference-info-base64";
+
     /// The files from which [`SecurityContext::evidence`] makes this evidence again. `host` is what the
     /// evidence's chain came in.
     #[must_use]

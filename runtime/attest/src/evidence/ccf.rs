@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::encoding::{from_base64, to_base64};
 use super::{Attestation, Evidence, VirtualEvidence};
+use crate::AttestError;
 use crate::limits::{
     BOUND_BYTES_MAX, CHAIN_BYTES_MAX, EVIDENCE_JSON_BYTES_MAX, POLICY_TEXT_BYTES_MAX, REPORT_BYTES,
     UVM_ENDORSEMENT_BYTES_MAX,
 };
-use crate::{AttestError, hex};
 
 /// The format of a quote of an AMD SEV-SNP guest.
 pub const FORMAT_SNP: &str = "AMD_SEV_SNP_v1";
@@ -98,7 +98,7 @@ impl CcfQuote {
     #[must_use]
     pub fn to_value(&self) -> Value {
         let mut wire = write(&self.attestation);
-        wire.measurement = measurement(&self.attestation);
+        wire.measurement = self.attestation.measurement_hex();
         wire.node_id.clone_from(&self.node_id);
         to_value(&wire)
     }
@@ -163,7 +163,7 @@ fn read(wire: Wire) -> Result<CcfQuote, AttestError> {
         }
     };
     if let Some(claimed) = wire.measurement.filter(|claimed| !claimed.is_empty()) {
-        let held = measurement(&attestation).unwrap_or_default();
+        let held = attestation.measurement_hex().unwrap_or_default();
         if !claimed.eq_ignore_ascii_case(&held) {
             let why = format!("its measurement is {claimed}, but {held} is in the report");
             return Err(AttestError::malformed(WHAT, why));
@@ -212,13 +212,5 @@ fn write(attestation: &Attestation) -> Wire {
                 ..Wire::default()
             }
         }
-    }
-}
-
-/// Hex of the measurement in a report, or of the text that stands in for it.
-fn measurement(attestation: &Attestation) -> Option<String> {
-    match attestation {
-        Attestation::Snp(evidence) => super::measurement(&evidence.report).map(hex::encode),
-        Attestation::Virtual(evidence) => Some(hex::encode(evidence.measurement.as_bytes())),
     }
 }

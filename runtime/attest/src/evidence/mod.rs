@@ -23,8 +23,8 @@ mod table;
 
 use core::fmt;
 
-use crate::AttestError;
 use crate::limits::{CHAIN_BYTES_MAX, REPORT_BYTES};
+use crate::{AttestError, hex};
 
 pub use attested::AttestedMessage;
 pub use azure::{HostCertificates, SecurityContext, SecurityContextFiles};
@@ -81,6 +81,26 @@ pub enum Attestation {
     Snp(Box<Evidence>),
     /// Of nothing.
     Virtual(VirtualEvidence),
+}
+
+impl Attestation {
+    /// Hex of the measurement in a report, or of the text that stands in for one; `None` where a
+    /// report ends before it.
+    #[must_use]
+    pub fn measurement_hex(&self) -> Option<String> {
+        match self {
+            Self::Snp(evidence) => measurement(&evidence.report).map(hex::encode),
+            Self::Virtual(evidence) => Some(hex::encode(evidence.measurement.as_bytes())),
+        }
+    }
+
+    /// What it says it is bound to.
+    pub const fn bound_mut(&mut self) -> &mut Option<Vec<u8>> {
+        match self {
+            Self::Snp(evidence) => &mut evidence.bound,
+            Self::Virtual(evidence) => &mut evidence.bound,
+        }
+    }
 }
 
 impl Evidence {

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::AttestError;
 use crate::limits::{CERTIFICATE_BYTES_MAX, KEY_SET_BYTES_MAX, KEY_SET_KEYS_MAX};
-use crate::uvm::Key;
+use crate::signature::Key;
 
 const WHAT: &str = "key set";
 

@@ -21,7 +21,7 @@ pub use token::{MaaHeader, MaaToken};
 
 use serde::Serialize;
 
-use crate::uvm::{Hash, Scheme};
+use crate::signature::{Hash, Scheme};
 use crate::{Outcome, Verdict};
 
 /// What verifying a token gives.

@@ -9,9 +9,9 @@ use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName};
 
 use super::did::SanKind;
-use super::{Key, Scheme};
 use crate::AttestError;
 use crate::limits::CERTIFICATE_BYTES_MAX;
+use crate::signature::{Key, Scheme};
 
 const WHAT: &str = "certificate";
 

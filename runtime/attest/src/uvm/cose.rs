@@ -5,9 +5,10 @@ use affiant_proof::ProofError;
 use affiant_proof::cbor::{Label, Reader, each_pair};
 use affiant_proof::cose::Sign1;
 
-use super::{ChainCertificate, Hash, Key, Scheme};
+use super::ChainCertificate;
 use crate::AttestError;
 use crate::limits::CHAIN_CERTIFICATES_MAX;
+use crate::signature::{Hash, Key, Scheme};
 
 const ALGORITHM: i64 = 1;
 const CRITICAL: i64 = 2;

@@ -6,8 +6,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use der::asn1::ObjectIdentifier;
 
-use super::{ChainCertificate, Hash};
+use super::ChainCertificate;
 use crate::AttestError;
+use crate::signature::Hash;
 
 const WHAT: &str = "did:x509";
 const BYTES_MAX: usize = 2048;

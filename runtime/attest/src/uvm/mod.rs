@@ -15,7 +15,6 @@ mod cert;
 mod cose;
 mod did;
 mod payload;
-mod signature;
 mod transparency;
 
 use crate::AttestError;
@@ -23,7 +22,6 @@ use crate::limits::UVM_ENDORSEMENT_BYTES_MAX;
 
 pub(crate) use cert::ChainCertificate;
 pub(crate) use cose::Message;
-pub(crate) use signature::{Hash, Key, Scheme};
 pub use transparency::{TransparencyService, TransparentStatement, transparency};
 
 /// Bytes of a launch measurement: SHA-384.

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use super::{Hash, MEASUREMENT_BYTES, Message, UvmForm, WHAT};
+use super::{MEASUREMENT_BYTES, Message, UvmForm, WHAT};
+use crate::signature::Hash;
 use crate::{AttestError, hex};
 
 const JSON: &str = "application/json";

@@ -1,4 +1,4 @@
-//! Public keys and signatures of COSE messages, certificates and tokens, verified with `ring`.
+//! Public keys and signatures of certificates, reports, COSE messages and tokens, verified with `ring`.
 
 use der::Encode as _;
 use der::asn1::{ObjectIdentifier, UintRef};
@@ -163,7 +163,7 @@ impl Key {
     /// Checks `signature` over `message`.
     pub(crate) fn verify(
         &self,
-        what: &'static str,
+        what: impl Into<String>,
         scheme: Scheme,
         message: &[u8],
         signature: &[u8],
@@ -171,7 +171,7 @@ impl Key {
         let (algorithm, key) = self.algorithm(scheme)?;
         ring::UnparsedPublicKey::new(algorithm, key)
             .verify(message, signature)
-            .map_err(|_| AttestError::BadSignature { what: what.to_owned() })
+            .map_err(|_| AttestError::BadSignature { what: what.into() })
     }
 
     fn algorithm(
