@@ -11,10 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use affiant::crypto::{Curve, LedgerSecret, RuntimeSealer, SigningKey};
-use affiant::{
-    AppBundle, Caller, CommitNotice, EndpointOptions, MapName, Node, NodeSettings, Peer,
-    ReceiptOutcome, Respond, Response, Runtime, RuntimeOptions, receipt_cose, receipt_json,
-};
+use affiant::hosting::{AppBundle, RuntimeOptions, receipt_cose, receipt_json};
+use affiant::node::{Node, NodeSettings, ReceiptOutcome};
+use affiant::{Caller, CommitNotice, EndpointOptions, MapName, Peer, Respond, Response, Runtime};
 use affiant_js::JsFrontend;
 use affiant_kv::{CommitOutcome, Sealer, Tx};
 use affiant_proof::entry::EntryView;

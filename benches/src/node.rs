@@ -5,9 +5,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use affiant::{
-    AppBundle, Listener, NewUser, NodeSettings, Runtime, RuntimeBuilder, RuntimeOptions,
-};
+use affiant::hosting::{AppBundle, RuntimeOptions};
+use affiant::node::{NewUser, NodeSettings};
+use affiant::{Listener, Runtime, RuntimeBuilder};
 use affiant_js::JsFrontend;
 use clap::Args;
 

@@ -5,10 +5,8 @@
 
 use std::sync::Arc;
 
-use affiant::{
-    AppBundle, Call, Caller, Endpoint, EndpointOptions, Frontend, FrontendWorker, Request,
-    RuntimeOptions,
-};
+use affiant::hosting::{AppBundle, Frontend, FrontendWorker, RuntimeOptions};
+use affiant::{Call, Caller, Endpoint, EndpointOptions, Request};
 use affiant_js::JsFrontend;
 use affiant_kv::Store;
 

@@ -4,9 +4,8 @@
 //! `cargo run --release -p affiant-js --example deploy`
 #![allow(clippy::unwrap_used, reason = "a measuring tool")]
 
-use affiant::{
-    AppBundle, Call, Endpoint, EndpointOptions, Frontend, FrontendWorker, Request, RuntimeOptions,
-};
+use affiant::hosting::{AppBundle, Frontend, FrontendWorker, RuntimeOptions};
+use affiant::{Call, Endpoint, EndpointOptions, Request};
 use affiant_js::JsFrontend;
 use affiant_kv::Store;
 

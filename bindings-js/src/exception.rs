@@ -2,7 +2,8 @@
 //! reason and the trace in CCF's form, which has no columns. Where the module has a source map, the
 //! trace names the source that its author knows.
 
-use affiant::{AppError, RuntimeOptions};
+use affiant::AppError;
+use affiant::hosting::RuntimeOptions;
 use serde_json::json;
 
 use crate::engine::{Scope, Script, Thrown, Value};

@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use affiant::{
-    AppBundle, AppError, Call, Endpoint, Frontend, FrontendWorker, Mode, Response, RuntimeOptions,
-};
+use affiant::hosting::{AppBundle, Frontend, FrontendWorker, RuntimeOptions};
+use affiant::{AppError, Call, Endpoint, Mode, Response};
 
 use crate::engine::engine_version;
 use crate::interpreter::{Interpreter, Policy, Siblings};

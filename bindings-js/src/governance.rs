@@ -4,10 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use affiant::{
-    Constitution, GovEffects, GovernanceCall, Resolution, RuntimeOptions, ScriptFailure,
-    Validation, Vote,
+use affiant::governance::{
+    Constitution, GovEffects, GovernanceCall, Resolution, ScriptFailure, Validation, Vote,
 };
+use affiant::hosting::RuntimeOptions;
 
 use crate::engine::{Engine, ErrorKind, Scope, Script, Value};
 use crate::exception;

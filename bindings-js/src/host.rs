@@ -7,11 +7,12 @@ use core::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-pub(crate) use affiant::ExecutionContext as Context;
-use affiant::{
-    Call, GovEffects, HistoricalCache, HistoricalNamespace, HistoricalState, Mode, NodeAttestor,
-    RuntimeOptions,
-};
+use affiant::attestation::NodeAttestor;
+use affiant::governance::GovEffects;
+use affiant::historical::{HistoricalCache, HistoricalNamespace, HistoricalState};
+pub(crate) use affiant::hosting::ExecutionContext as Context;
+use affiant::hosting::RuntimeOptions;
+use affiant::{Call, Mode};
 use affiant_kv::{Store, Tx};
 use bytes::Bytes;
 

@@ -12,7 +12,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use affiant::{AppError, Call, Endpoint, Mode, Promises, Response, RuntimeOptions};
+use affiant::hosting::{Promises, RuntimeOptions};
+use affiant::{AppError, Call, Endpoint, Mode, Response};
 
 use crate::engine::{Engine, ErrorKind, Function, Promised, Scope, Script, Value};
 use crate::exception;

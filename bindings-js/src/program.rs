@@ -7,7 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use affiant::{AppBundle, Endpoint};
+use affiant::Endpoint;
+use affiant::hosting::AppBundle;
 
 use crate::engine::Engine;
 use crate::exception::Exception;

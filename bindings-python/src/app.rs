@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use affiant::{AppBundle, Endpoint};
+use affiant::Endpoint;
+use affiant::hosting::AppBundle;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

@@ -1,6 +1,7 @@
 //! The exceptions of module `ccf`, and what becomes of exceptions that end a handler.
 
-use affiant::{AppError, KvError, RuntimeOptions, TableRefusal};
+use affiant::hosting::{RuntimeOptions, TableRefusal};
+use affiant::{AppError, KvError};
 use pyo3::exceptions::{
     PyBaseException, PyException, PyPermissionError, PyRuntimeError, PyValueError,
 };

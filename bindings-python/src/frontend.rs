@@ -5,10 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use affiant::{
-    AppError, Call, Endpoint, ExecutionContext, Frontend, FrontendWorker, Response, RuntimeOptions,
-    Threads,
-};
+use affiant::hosting::{ExecutionContext, Frontend, FrontendWorker, RuntimeOptions, Threads};
+use affiant::{AppError, Call, Endpoint, Response};
 use pyo3::intern;
 use pyo3::prelude::*;
 use serde_json::Value as Json;

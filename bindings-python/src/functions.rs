@@ -1,8 +1,8 @@
 //! The functions behind `ccf.rpc`, `ccf.consensus`, `ccf.historical` and the attestation functions:
 //! Python's `ccf` groups and documents them.
 
+use affiant::attestation::{SnpEvidence, TcbRefused};
 use affiant::limits::STATEMENT_BOUND_BYTES_MAX;
-use affiant::{SnpEvidence, TcbRefused};
 use affiant_proof::TxId;
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
@@ -247,7 +247,7 @@ fn verify_snp_attestation<'py>(
     let uvm = uvm.map(|uvm| Ok::<_, PyErr>(args::bytes(uvm, "uvm_endorsements")?.to_vec()));
     let uvm = uvm.transpose()?;
     let verified = py.detach(|| {
-        affiant::verify_snp(&SnpEvidence {
+        affiant::attestation::verify_snp(&SnpEvidence {
             report: &report,
             endorsements: &endorsements,
             uvm_endorsements: uvm.as_deref(),
@@ -270,12 +270,10 @@ fn tcb_hex_to_policy<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     // What is no str has no digits.
     let text = |value: &Bound<'_, PyAny>| value.extract::<String>().unwrap_or_default();
-    let policy =
-        affiant::tcb_hex_to_policy(&text(cpuid), &text(tcb_version)).map_err(|refused| {
-            match refused {
-                TcbRefused::NotHex { .. } => PyTypeError::new_err(refused.to_string()),
-                _ => PyValueError::new_err(refused.to_string()),
-            }
+    let policy = affiant::attestation::tcb_hex_to_policy(&text(cpuid), &text(tcb_version))
+        .map_err(|refused| match refused {
+            TcbRefused::NotHex { .. } => PyTypeError::new_err(refused.to_string()),
+            _ => PyValueError::new_err(refused.to_string()),
         })?;
     let dict = PyDict::new(py);
     dict.set_item("hexstring", policy.hexstring)?;

@@ -1,6 +1,7 @@
 //! `request`, its body and its caller (reference B.4, C.2), in Python's habits.
 
-use affiant::{Caller as Admitted, CertCaller};
+use affiant::Caller as Admitted;
+use affiant::auth::CertCaller;
 use pyo3::IntoPyObjectExt as _;
 use pyo3::exceptions::{PyAttributeError, PyKeyError};
 use pyo3::prelude::*;

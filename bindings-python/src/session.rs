@@ -4,7 +4,7 @@
 //! A session outlives its request where somebody keeps it; what it led to is taken out when the request
 //! ends, so that late code is told so instead of touching another request's transaction.
 
-use affiant::ExecutionContext;
+use affiant::hosting::ExecutionContext;
 use parking_lot::Mutex;
 use pyo3::intern;
 use pyo3::prelude::*;

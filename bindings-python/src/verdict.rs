@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use affiant::{SnpField, VerifiedSnp};
+use affiant::attestation::{SnpField, VerifiedSnp};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 

@@ -141,7 +141,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// Its name, as [`crate::Frontend::language`] says it.
+    /// Its name, as [`crate::hosting::Frontend::language`] says it.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -20,35 +20,13 @@ use crate::crypto::{
     LedgerSecret, SharedSecret, SigningKey, certificate_id, rsa_encrypt, wrap_ledger_secret,
 };
 use crate::error::{RuntimeError, RuntimeResult};
-use crate::node::join_policy;
+use crate::node::{NewMember, join_policy};
 use crate::tables::{
     self, MemberAck, MemberInfo, NodeRow, ServiceConfig, ServiceInfo, ServiceStatus,
 };
 
 /// The id of the transaction that creates a service.
 pub const CREATE_TXID: &str = "2.1";
-
-/// A member who is there from the start.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct NewMember {
-    /// The certificate, PEM.
-    pub certificate_pem: String,
-    /// Where the member holds a recovery share: RSA, PEM.
-    pub encryption_public_key_pem: Option<String>,
-    /// Anything, as configured.
-    pub member_data: Json,
-    /// `NonParticipant`, `Participant` or `Owner`.
-    pub recovery_role: Option<String>,
-}
-
-impl NewMember {
-    /// Whether the member counts towards the recovery threshold.
-    #[must_use]
-    pub fn holds_share(&self) -> bool {
-        self.encryption_public_key_pem.is_some()
-            && self.recovery_role.as_deref().unwrap_or("Participant") == "Participant"
-    }
-}
 
 /// What the first transaction writes.
 pub(crate) struct Genesis<'a> {

@@ -8,11 +8,12 @@ use crate::request::Response;
 
 /// A native handler. It runs again when its transaction conflicts, so it must depend on the request
 /// and on what it reads from the transaction only.
-pub type NativeHandler = Arc<dyn Fn(&mut Call<'_>) -> Result<Response, AppError> + Send + Sync>;
+pub(crate) type NativeHandler =
+    Arc<dyn Fn(&mut Call<'_>) -> Result<Response, AppError> + Send + Sync>;
 
 /// The front end of Rust closures.
 #[derive(Default)]
-pub struct NativeFrontend {
+pub(crate) struct NativeFrontend {
     endpoints: Vec<Endpoint>,
     handlers: Arc<Vec<NativeHandler>>,
 }
@@ -22,7 +23,7 @@ impl NativeFrontend {
     ///
     /// # Panics
     /// A worker exists already; endpoints are added before the front end is shared.
-    pub fn add(
+    pub(crate) fn add(
         &mut self,
         method: &str,
         path: &str,
@@ -41,7 +42,7 @@ impl NativeFrontend {
 
     /// Whether no endpoint was added.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.endpoints.is_empty()
     }
 }

@@ -1,7 +1,8 @@
 //! A node with HTTP and applications in front of it: what a host process embeds.
 //!
 //! ```no_run
-//! use affiant::{EndpointOptions, Listener, MapName, NodeSettings, Response, Runtime};
+//! use affiant::node::NodeSettings;
+//! use affiant::{EndpointOptions, Listener, MapName, Response, Runtime};
 //!
 //! let notes = MapName::new("notes").unwrap();
 //! let runtime = Runtime::builder(NodeSettings::in_memory())

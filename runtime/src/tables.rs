@@ -75,7 +75,7 @@ tables! {
     APP_MANIFEST = "public:ccf.gov.affiant.app_manifest";
     /// One row; its version says when interpreters must be dropped.
     INTERPRETER_FLUSH = "public:ccf.gov.interpreter.flush";
-    /// One row: [`crate::RuntimeOptions`].
+    /// One row: [`crate::hosting::RuntimeOptions`].
     RUNTIME_OPTIONS = "public:ccf.gov.js_runtime_options";
     /// Name to a bundle of CA certificates, a JSON string of PEM.
     CA_CERT_BUNDLES = "public:ccf.gov.tls.ca_cert_bundles";

@@ -8,7 +8,10 @@ mod http_support;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use affiant::{AuthnPolicy, Endpoint, Frontend, FrontendWorker, NodeSettings, Response, Runtime};
+use affiant::auth::AuthnPolicy;
+use affiant::hosting::{Frontend, FrontendWorker};
+use affiant::node::NodeSettings;
+use affiant::{Endpoint, Response, Runtime};
 use http_support::{Client, listener, settings, start, with_endpoints};
 use serde_json::{Value as Json, json};
 

@@ -4,9 +4,10 @@
 
 use std::path::Path;
 
-use affiant::{
-    AppBundle, AuthnPolicy, Interface, Language, Mode, Node, NodeSettings, Redirection, Respond,
-};
+use affiant::auth::AuthnPolicy;
+use affiant::hosting::{AppBundle, Interface, Language, Redirection};
+use affiant::node::{Node, NodeSettings};
+use affiant::{Mode, Respond};
 use serde_json::{Value as Json, json};
 
 fn write(root: &Path, name: &str, text: &str) {

@@ -7,10 +7,8 @@ mod http_support;
 
 use std::sync::LazyLock;
 
-use affiant::{
-    AuthnPolicy, Caller, EndpointOptions, Peer, PeerCertificate, Request, Respond, Response,
-    Runtime,
-};
+use affiant::auth::{AuthnPolicy, PeerCertificate};
+use affiant::{Caller, EndpointOptions, Peer, Request, Respond, Response, Runtime};
 use affiant_proof::cose::{encode_sign1, encode_sign1_attached, to_be_signed};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{

@@ -7,7 +7,8 @@ mod http_support;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-use affiant::{Runtime, Storage};
+use affiant::Runtime;
+use affiant::node::Storage;
 use affiant_kv::{Disk, DiskError, DiskResult, MemDisk};
 use http_support::{Client, assert_serves, listener, settings, with_endpoints};
 

@@ -7,11 +7,10 @@ mod http_support;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, mpsc};
 
+use affiant::auth::{AuthnPolicy, PeerCertificate};
+use affiant::node::Node;
 use affiant::tables::{USER_CERTS, USER_INFO};
-use affiant::{
-    AppError, AuthnPolicy, Caller, EndpointOptions, Node, Peer, PeerCertificate, Request, Respond,
-    Response, Runtime,
-};
+use affiant::{AppError, Caller, EndpointOptions, Peer, Request, Respond, Response, Runtime};
 use affiant_kv::CommitOutcome;
 use affiant_proof::{Receipt, VerifyOptions};
 use http_support::{
@@ -190,7 +189,8 @@ fn a_listener_serves_the_routes_that_it_accepts() {
         configured: json!({ "redirections": redirections }),
         ..listener()
     };
-    let backup = EndpointOptions { redirection: affiant::Redirection::ToBackup, ..early() };
+    let backup =
+        EndpointOptions { redirection: affiant::hosting::Redirection::ToBackup, ..early() };
     let fixed = json!({"to_backup": {"kind": "StaticAddress", "target": {"address": "b:1"}}});
     let runtime = with_endpoints(Runtime::builder(settings(&[])))
         .endpoint("GET", "/backup/{x}", backup, |_, _| Ok(Response::text(200, "here")))
@@ -472,16 +472,16 @@ fn a_caller_who_changes_during_a_session_is_known_as_changed_at_once() {
 /// Counts what the host lets it do.
 struct Lazy(Arc<[AtomicUsize; 2]>, Vec<affiant::Endpoint>);
 
-impl affiant::Frontend for Lazy {
+impl affiant::hosting::Frontend for Lazy {
     fn language(&self) -> &'static str {
         "lazy"
     }
     fn endpoints(&self) -> &[affiant::Endpoint] {
         &self.1
     }
-    fn worker(&self) -> Result<Box<dyn affiant::FrontendWorker>, AppError> {
+    fn worker(&self) -> Result<Box<dyn affiant::hosting::FrontendWorker>, AppError> {
         struct Worker(Arc<[AtomicUsize; 2]>);
-        impl affiant::FrontendWorker for Worker {
+        impl affiant::hosting::FrontendWorker for Worker {
             fn call(&mut self, _: &mut affiant::Call<'_>) -> Result<Response, AppError> {
                 self.0[0].fetch_add(1, Ordering::Relaxed);
                 Ok(Response::empty(200))

@@ -8,10 +8,10 @@ mod http_support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use affiant::{
-    CommitNotice, EndpointOptions, HistoricalError, HistoricalNamespace, HistoricalStates, MapName,
-    Node, NodeSettings, Respond, Response, Runtime, RuntimeBuilder, json_receipt,
-};
+use affiant::historical::{HistoricalError, HistoricalNamespace, HistoricalStates};
+use affiant::hosting::json_receipt;
+use affiant::node::{Node, NodeSettings};
+use affiant::{CommitNotice, EndpointOptions, MapName, Respond, Response, Runtime, RuntimeBuilder};
 use affiant_kv::{CommitOutcome, Disk, MemDisk, TxStatus};
 use affiant_proof::{Digest, Receipt, TxId, VerifyOptions, verify_json};
 use http_support::{Client, listener, records, settings, with_endpoints};
@@ -225,7 +225,7 @@ struct SlowDisk {
 }
 
 impl SlowDisk {
-    fn opener(inner: MemDisk, gate: Arc<parking_lot::RwLock<()>>) -> affiant::OpenDisk {
+    fn opener(inner: MemDisk, gate: Arc<parking_lot::RwLock<()>>) -> affiant::node::OpenDisk {
         Arc::new(move || Ok(Box::new(Self { inner: inner.clone(), gate: gate.clone() })))
     }
 }
@@ -276,7 +276,8 @@ impl Disk for SlowDisk {
 fn while_the_disk_is_slow_it_is_202_and_nobody_else_waits() {
     let gate = Arc::new(parking_lot::RwLock::new(()));
     let mut settings = settings(&[]);
-    settings.storage = affiant::Storage::Custom(SlowDisk::opener(MemDisk::new(), gate.clone()));
+    settings.storage =
+        affiant::node::Storage::Custom(SlowDisk::opener(MemDisk::new(), gate.clone()));
     let runtime = start(settings);
     let mut client = Client::new(&runtime);
     let txid = client.post("/app/both/7", b"one").txid().unwrap().to_owned();
@@ -398,7 +399,8 @@ fn a_changed_ledger_is_never_shown() {
     let disk = MemDisk::new();
     let mut settings = settings(&[]);
     let handle = disk.clone();
-    settings.storage = affiant::Storage::Custom(Arc::new(move || Ok(Box::new(handle.clone()))));
+    settings.storage =
+        affiant::node::Storage::Custom(Arc::new(move || Ok(Box::new(handle.clone()))));
     let runtime = start(settings);
     let mut client = Client::new(&runtime);
     let txid = client.post("/app/both/7", b"one").txid().unwrap().to_owned();

@@ -8,11 +8,13 @@ mod token_support;
 
 use std::sync::{Arc, OnceLock};
 
+use affiant::auth::AuthnPolicy;
 use affiant::jwt::{remove_public_signing_keys, set_public_signing_keys};
+use affiant::node::Node;
 use affiant::tables::{
     JWT_CERTIFICATES, JWT_FIRST_CERTIFICATES, JWT_FIRST_ISSUERS, JWT_KEYS, to_json_bytes,
 };
-use affiant::{AuthnPolicy, Caller, EndpointOptions, Listener, Node, Respond, Response, Runtime};
+use affiant::{Caller, EndpointOptions, Listener, Respond, Response, Runtime};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http_support::{Answer, Client, listener, records, settings, valid};

@@ -14,8 +14,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use affiant::node::{Node, NodeSettings};
 use affiant::tables::{CA_CERT_BUNDLES, JWT_ISSUERS, JWT_KEYS, put_json};
-use affiant::{EndpointOptions, Node, NodeSettings, Respond, Response, Runtime};
+use affiant::{EndpointOptions, Respond, Response, Runtime};
 use http_support::{Client, listener, settings, valid};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};

@@ -10,10 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use affiant::{
-    AppError, Call, Endpoint, EndpointOptions, Frontend, FrontendWorker, Mode, Peer, Respond,
-    Response, Runtime, Threads,
-};
+use affiant::hosting::{Frontend, FrontendWorker, Threads};
+use affiant::{AppError, Call, Endpoint, EndpointOptions, Mode, Peer, Respond, Response, Runtime};
 use http_support::{Client, assert_serves, listener, records, settings, with_endpoints};
 
 /// What a test and its handlers share.

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use affiant::{EndpointOptions, Listener, NodeSettings, Protocols, Respond, Response, Runtime};
+use affiant::node::NodeSettings;
+use affiant::{EndpointOptions, Listener, Protocols, Respond, Response, Runtime};
 use bytes::Bytes;
 use http_support::{
     Client, assert_serves, client_config, listener, settings, start, valid, with_endpoints,

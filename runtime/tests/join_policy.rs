@@ -8,16 +8,14 @@ mod http_support;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use affiant::attest::testing::{self, Guest};
 use affiant::attest::{
     Attestation, AttestedMessage, CcfQuote, Evidence, Policy, Product, Report, Statement,
-    TcbVersion, verify_attestation,
+    TcbVersion, testing, testing::Guest, verify_attestation,
 };
+use affiant::node::{JoinPolicy, JoinRefusal, Node, NodeSettings};
+use affiant::platform::{Attestor, PlatformError, VirtualAttestor};
 use affiant::tables::{self, QuoteInfo};
-use affiant::{
-    Attestor, JoinPolicy, JoinRefusal, MapName, Node, NodeSettings, PlatformError, Runtime,
-    VirtualAttestor,
-};
+use affiant::{MapName, Runtime};
 use affiant_proof::to_hex;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -199,7 +197,7 @@ struct Recorded(Evidence);
 
 impl Attestor for Recorded {
     fn format(&self) -> &'static str {
-        affiant::FORMAT_SNP
+        affiant::attest::FORMAT_SNP
     }
 
     fn provider(&self) -> &'static str {
@@ -216,7 +214,7 @@ struct Guests(Product);
 
 impl Attestor for Guests {
     fn format(&self) -> &'static str {
-        affiant::FORMAT_SNP
+        affiant::attest::FORMAT_SNP
     }
 
     fn provider(&self) -> &'static str {

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
+use affiant::RuntimeError;
+use affiant::config::{AppProtocol, CommandKind, Configuration, Endorsement};
 use affiant::crypto::MemberIdentity;
-use affiant::{
-    AppProtocol, CommandKind, Configuration, Endorsement, EndorsementServer, Provider,
-    RuntimeError, ServerKind, StartMode,
-};
+use affiant::node::StartMode;
+use affiant::platform::{EndorsementServer, Provider, ServerKind};
 use serde_json::{Value as Json, json};
 
 fn sample() -> Json {

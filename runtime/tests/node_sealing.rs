@@ -5,7 +5,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use affiant::{CommitNotice, Node, NodeSettings, RuntimeError, SnpDerivedKey};
+use affiant::node::{Node, NodeSettings};
+use affiant::platform::SnpDerivedKey;
+use affiant::{CommitNotice, RuntimeError};
 use affiant_attest::AttestError;
 use affiant_attest::guest::{DERIVED_KEY_BYTES, Firmware, GuestError, GuestReport, KeySelection};
 use affiant_attest::limits::{REPORT_BYTES, REPORT_DATA_BYTES};

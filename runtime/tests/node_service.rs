@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use affiant::crypto::{Curve, EncryptionKey, MemberIdentity, Share, SharedSecret};
-use affiant::tables::{self, RecoveryShares, ServiceStatus};
-use affiant::{
-    AppBundle, CommitNotice, NewMember, NewUser, Node, NodeSettings, ReceiptOutcome, RuntimeError,
-    StartMode, Storage, VolatileKey, json_receipt, receipt_cose, receipt_json,
+use affiant::hosting::{AppBundle, json_receipt, receipt_cose, receipt_json};
+use affiant::node::{
+    NewMember, NewUser, Node, NodeSettings, ReceiptOutcome, StartMode, Storage, VolatileKey,
 };
+use affiant::tables::{self, RecoveryShares, ServiceStatus};
+use affiant::{CommitNotice, RuntimeError};
 use affiant_kv::{CommitOutcome, Disk, DiskError, DiskResult, MapName, MemDisk, TxStatus};
 use affiant_proof::chunk::ChunkView;
 use affiant_proof::cose::EndorsementRecord;
@@ -313,8 +314,9 @@ fn bundles_and_users_are_stored_as_governance_would() {
     };
     let user = MemberIdentity::generate("user0", false).unwrap();
     let mut tx = node.begin();
-    affiant::store_bundle(&mut tx, &bundle).unwrap();
-    let id = affiant::set_user(&mut tx, &user.certificate_pem, &json!({"admin": true})).unwrap();
+    affiant::genesis::store_bundle(&mut tx, &bundle).unwrap();
+    let id = affiant::genesis::set_user(&mut tx, &user.certificate_pem, &json!({"admin": true}))
+        .unwrap();
     assert_eq!(id, user.id);
     let CommitOutcome::Sequenced(txid) = node.commit(tx) else { panic!("not sequenced") };
     committed(&node, txid);
@@ -329,9 +331,9 @@ fn bundles_and_users_are_stored_as_governance_would() {
     assert_eq!(info, r#"{"user_data":{"admin":true}}"#);
     let mut tx = node.begin();
     let broken = AppBundle { metadata: json!([]), ..bundle };
-    assert!(affiant::store_bundle(&mut tx, &broken).is_err());
-    assert!(affiant::set_user(&mut tx, "no certificate", &Json::Null).is_err());
-    assert!(affiant::set_member_active(&mut tx, "nobody").is_err());
+    assert!(affiant::genesis::store_bundle(&mut tx, &broken).is_err());
+    assert!(affiant::genesis::set_user(&mut tx, "no certificate", &Json::Null).is_err());
+    assert!(affiant::genesis::set_member_active(&mut tx, "nobody").is_err());
 }
 
 #[test]

@@ -126,6 +126,51 @@ fn the_replica_is_pure() {
     assert!(seen > 5, "the pure modules were not found");
 }
 
+/// Names that a Rust host sees at the root of the crate, modules included.
+const ROOT_NAMES_MAX: usize = 55;
+
+/// What `runtime/src/lib.rs` exports, by name.
+fn root_names() -> Vec<String> {
+    let text = std::fs::read_to_string(root().join("runtime/src/lib.rs")).unwrap();
+    let mut names = Vec::new();
+    for statement in text.split_inclusive(';') {
+        let code: Vec<&str> =
+            statement.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        let code = code.join(" ");
+        let Some(export) = code.trim().strip_prefix("pub ") else { continue };
+        let export = export.trim_end_matches(';');
+        if let Some(module) = export.strip_prefix("mod ") {
+            names.push(module.to_owned());
+            continue;
+        }
+        let tree =
+            export.strip_prefix("use ").unwrap_or_else(|| panic!("{code}: declare it elsewhere"));
+        let listed = tree.split_once('{').map_or(tree, |(_, list)| list.trim_end_matches('}'));
+        for path in listed.split(',').map(str::trim).filter(|path| !path.is_empty()) {
+            let name = path.rsplit(" as ").next().unwrap().rsplit("::").next().unwrap();
+            assert_ne!(name, "*", "{path}: the root names what it exports");
+            names.push(name.to_owned());
+        }
+    }
+    names
+}
+
+#[test]
+fn the_root_of_the_crate_fits_on_one_screen() {
+    let mut names = root_names();
+    assert!(names.contains(&"Runtime".to_owned()) && names.contains(&"hosting".to_owned()));
+    assert!(
+        names.len() <= ROOT_NAMES_MAX,
+        "{} names at the root of affiant, {ROOT_NAMES_MAX} at most: put them into the module of their field",
+        names.len()
+    );
+    names.sort();
+    names.dedup_by(|one, other| {
+        assert_ne!(one, other, "two exports have one name");
+        false
+    });
+}
+
 #[test]
 fn unsafe_code_stays_where_it_is_allowed() {
     for path in sources() {

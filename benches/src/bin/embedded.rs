@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use affiant::{CommitNotice, MapName, Node, NodeSettings};
+use affiant::node::{Node, NodeSettings};
+use affiant::{CommitNotice, MapName};
 use affiant_bench::cpu;
 use affiant_kv::CommitOutcome;
 use affiant_proof::TxId;

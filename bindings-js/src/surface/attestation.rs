@@ -3,8 +3,8 @@
 
 use core::ffi::CStr;
 
+use affiant::attestation::{SnpEvidence, SnpField, TcbRefused};
 use affiant::limits::STATEMENT_BOUND_BYTES_MAX;
-use affiant::{SnpEvidence, SnpField, TcbRefused};
 
 use crate::engine::{Args, Arity, ErrorKind, Native, Scope, Script, Value};
 
@@ -71,7 +71,7 @@ fn verify<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> {
         if uvm.is_undefined() { None } else { Some(buffer(scope, &uvm, "uvm_endorsements")?) };
     let tcb = args.get(3);
     let tcb = if tcb.is_undefined() { None } else { Some(scope.text(&tcb)?) };
-    let verified = affiant::verify_snp(&SnpEvidence {
+    let verified = affiant::attestation::verify_snp(&SnpEvidence {
         report: &report,
         endorsements: &endorsements,
         uvm_endorsements: uvm.as_deref(),
@@ -104,13 +104,14 @@ fn tcb_to_policy<'js>(scope: Scope<'js>, args: Args<'js>) -> Script<Value<'js>> 
         // What is no string has no digits.
         if value.is_string() { scope.text(&value) } else { Ok(String::new()) }
     };
-    let policy = affiant::tcb_hex_to_policy(&text(0)?, &text(1)?).map_err(|refused| {
-        let kind = match refused {
-            TcbRefused::NotHex { .. } => ErrorKind::Type,
-            _ => ErrorKind::Range,
-        };
-        scope.throw(kind, &refused.to_string())
-    })?;
+    let policy =
+        affiant::attestation::tcb_hex_to_policy(&text(0)?, &text(1)?).map_err(|refused| {
+            let kind = match refused {
+                TcbRefused::NotHex { .. } => ErrorKind::Type,
+                _ => ErrorKind::Range,
+            };
+            scope.throw(kind, &refused.to_string())
+        })?;
     let shown = scope.object()?;
     scope.set(&shown, c"hexstring", scope.string(&policy.hexstring)?)?;
     for (name, version) in policy.components {

@@ -3,8 +3,9 @@
 
 use std::sync::Arc;
 
+use affiant::governance::GovEffects;
 use affiant::jwt::{remove_public_signing_keys, set_public_signing_keys};
-use affiant::{GovEffects, RuntimeResult, Tx, tables};
+use affiant::{RuntimeResult, Tx, tables};
 use serde_json::Value as Json;
 
 use super::converters::NOT_A_BUFFER;

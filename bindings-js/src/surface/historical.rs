@@ -12,7 +12,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use affiant::{HistoricalCache, HistoricalNamespace, HistoricalState, json_receipt};
+use affiant::historical::{HistoricalCache, HistoricalNamespace, HistoricalState};
+use affiant::hosting::json_receipt;
 use affiant_proof::Receipt;
 use affiant_proof::receipt::ProofStep;
 

@@ -14,7 +14,7 @@ use std::collections::HashMap;
 use std::ops::Bound;
 use std::sync::Arc;
 
-use affiant::HistoricalState;
+use affiant::historical::HistoricalState;
 use affiant_kv::{Key, MapName, Tx, Value as Bytes};
 
 use super::converters::NOT_A_BUFFER;

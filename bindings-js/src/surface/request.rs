@@ -4,7 +4,8 @@
 //! (`request.data`, the body as text where a string is wanted) sits on prototypes, so that
 //! `JSON.stringify(request)` is CCF's.
 
-use affiant::{Caller, CertCaller, Request};
+use affiant::auth::CertCaller;
+use affiant::{Caller, Request};
 
 use super::{REQUEST, function};
 use crate::engine::{Args, Arity, Function, Name, Native, Scope, Script, Value};

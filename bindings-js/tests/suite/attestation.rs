@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use affiant::attest::{Affiant, Attestation, AttestedMessage, Evidence, Report, Statement, to_pem};
-use affiant::{Attestor, NodeAttestor, PlatformError, VirtualAttestor};
+use affiant::attestation::NodeAttestor;
+use affiant::platform::{Attestor, PlatformError, VirtualAttestor};
 use affiant_proof::Digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use affiant::auth::{AuthnPolicy, CertCaller, JwtCaller};
 use affiant::crypto::{CertificateRequest, Curve, SigningKey, SubjectName, certificate_id};
+use affiant::hosting::AppBundle;
 use affiant::jwt::set_public_signing_keys;
-use affiant::{
-    AppBundle, AuthnPolicy, Caller, CertCaller, JwtCaller, NewUser, NodeSettings, Peer, Request,
-    Runtime,
-};
+use affiant::node::{NewUser, NodeSettings};
+use affiant::{Caller, Peer, Request, Runtime};
 use affiant_js::JsFrontend;
 use affiant_kv::CommitOutcome;
 use affiant_proof::cose::{encode_sign1_attached, to_be_signed};

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use affiant::{NodeAttestor, VirtualAttestor};
+use affiant::attestation::NodeAttestor;
+use affiant::platform::VirtualAttestor;
 use serde_json::json;
 
 use crate::support::*;

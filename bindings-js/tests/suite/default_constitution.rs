@@ -4,12 +4,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use affiant::RuntimeError;
 use affiant::crypto::{CertificateRequest, Curve, MemberIdentity, SigningKey, SubjectName};
-use affiant::tables::{self, NodeRow, RecoveryShares, ServiceInfo, ServiceStatus};
-use affiant::{
-    AppBundle, Ballot, Constitution as _, DEFAULT_CONSTITUTION, Governance, NewMember, Node,
-    NodeSettings, Resolution, RuntimeError, Vote, proposal_id,
+use affiant::governance::{
+    Ballot, Constitution as _, DEFAULT_CONSTITUTION, Governance, Resolution, Vote, proposal_id,
 };
+use affiant::hosting::AppBundle;
+use affiant::node::{NewMember, Node, NodeSettings};
+use affiant::tables::{self, NodeRow, RecoveryShares, ServiceInfo, ServiceStatus};
 use affiant_js::JsConstitution;
 use affiant_kv::{CommitOutcome, MapName, Tx};
 use affiant_proof::Certificate;

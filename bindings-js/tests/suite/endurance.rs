@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use affiant::{Call, Frontend};
+use affiant::Call;
+use affiant::hosting::Frontend;
 use serde_json::json;
 
 use crate::support::*;

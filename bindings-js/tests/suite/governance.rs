@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use affiant::log::Level;
-use affiant::{
-    Constitution as _, GovEffects, GovernanceCall, Mode, Resolution, RuntimeError, RuntimeOptions,
-    RuntimeResult, ScriptFailure, Validation, Vote,
+use affiant::governance::{
+    Constitution as _, GovEffects, GovernanceCall, Resolution, ScriptFailure, Validation, Vote,
 };
+use affiant::hosting::RuntimeOptions;
+use affiant::log::Level;
+use affiant::{Mode, RuntimeError, RuntimeResult};
 use affiant_js::JsConstitution;
 use affiant_kv::{MapName, Store, Tx};
 use serde_json::{Value as Json, json};

@@ -5,9 +5,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use affiant::{
-    AppBundle, CommitNotice, Endpoint, Mode, NodeSettings, Peer, Request, Response, Runtime,
-};
+use affiant::hosting::AppBundle;
+use affiant::node::NodeSettings;
+use affiant::{CommitNotice, Endpoint, Mode, Peer, Request, Response, Runtime};
 use affiant_js::JsFrontend;
 use affiant_proof::{Receipt, VerifyOptions, verify_json};
 use serde_json::{Value as Json, json};

@@ -1,6 +1,6 @@
 //! Scripts that mean harm get an error; the worker goes on.
 
-use affiant::RuntimeOptions;
+use affiant::hosting::RuntimeOptions;
 
 use crate::support::*;
 

@@ -1,6 +1,6 @@
 //! Every request starts from the pristine state; with `interpreter_reuse` state stays.
 
-use affiant::RuntimeOptions;
+use affiant::hosting::RuntimeOptions;
 use serde_json::json;
 
 use crate::support::*;

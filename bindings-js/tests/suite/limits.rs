@@ -1,6 +1,6 @@
 //! Reference A.12: each breach is a 500 with CCF's words, and the next request is none the worse.
 
-use affiant::RuntimeOptions;
+use affiant::hosting::RuntimeOptions;
 
 use crate::support::*;
 

@@ -1,6 +1,6 @@
 //! Reference B.1 and A.2: which module an import means, and what is said when there is none.
 
-use affiant::Frontend as _;
+use affiant::hosting::Frontend as _;
 use serde_json::json;
 
 use crate::support::*;

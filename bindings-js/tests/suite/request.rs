@@ -1,6 +1,7 @@
 //! Reference B.4, C.2, and the request forms that are ours.
 
-use affiant::{Caller, CertCaller, Request};
+use affiant::auth::CertCaller;
+use affiant::{Caller, Request};
 use serde_json::json;
 
 use crate::support::*;

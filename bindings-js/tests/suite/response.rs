@@ -1,6 +1,7 @@
 //! Reference B.5, B.6.
 
-use affiant::{Promises, Response, RuntimeOptions};
+use affiant::Response;
+use affiant::hosting::{Promises, RuntimeOptions};
 use serde_json::json;
 
 use crate::support::*;

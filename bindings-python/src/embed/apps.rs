@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use affiant::{AppBundle, Frontend, RuntimeOptions};
+use affiant::hosting::{AppBundle, Frontend, RuntimeOptions};
 use pyo3::prelude::*;
 
 use crate::app::App;

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use affiant::{
-    HistoricalNamespace, Listener, Node, NodeSettings, Peer, ReceiptOutcome, Request, Response,
-    Runtime, RuntimeError, receipt_cose, receipt_json, set_user,
-};
+use affiant::genesis::set_user;
+use affiant::historical::HistoricalNamespace;
+use affiant::hosting::{receipt_cose, receipt_json};
+use affiant::node::{Node, NodeSettings, ReceiptOutcome};
+use affiant::{Listener, Peer, Request, Response, Runtime, RuntimeError};
 use affiant_kv::CommitOutcome;
 use affiant_proof::TxId;
 use parking_lot::Mutex;

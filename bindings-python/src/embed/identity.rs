@@ -4,8 +4,9 @@
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use affiant::Peer;
+use affiant::auth::PeerCertificate;
 use affiant::crypto::{CertificateRequest, Curve, SigningKey, SubjectName};
-use affiant::{Peer, PeerCertificate};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use zeroize::Zeroizing;

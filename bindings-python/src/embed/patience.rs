@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use affiant::{CommitNotice, Node};
+use affiant::CommitNotice;
+use affiant::node::Node;
 use affiant_proof::TxId;
 use pyo3::exceptions::{PyTimeoutError, PyValueError};
 use pyo3::prelude::*;

@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use affiant::{ExecutionContext, HistoricalNamespace, Mode, Node};
+use affiant::Mode;
+use affiant::historical::HistoricalNamespace;
+use affiant::hosting::ExecutionContext;
+use affiant::node::Node;
 use affiant_kv::CommitOutcome;
 use affiant_proof::TxId;
 use parking_lot::Mutex;

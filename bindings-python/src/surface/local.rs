@@ -4,9 +4,9 @@ use std::ops::Bound;
 use std::sync::Arc;
 use std::time::Duration;
 
-use affiant::{
-    Call, HistoricalCache, HistoricalNamespace, HistoricalState, MapName, NodeAttestor, Tx,
-};
+use affiant::attestation::NodeAttestor;
+use affiant::historical::{HistoricalCache, HistoricalNamespace, HistoricalState};
+use affiant::{Call, MapName, Tx};
 use affiant_kv::Store;
 use affiant_proof::{Digest, TxId};
 

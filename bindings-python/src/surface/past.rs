@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use affiant::{HistoricalState, MapName};
+use affiant::MapName;
+use affiant::historical::HistoricalState;
 use affiant_proof::TxId;
 
 use super::{Pair, Span};

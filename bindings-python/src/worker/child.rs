@@ -4,7 +4,8 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use affiant::{ExecutionContext, Response, RuntimeOptions};
+use affiant::Response;
+use affiant::hosting::{ExecutionContext, RuntimeOptions};
 use pyo3::exceptions::{PyMemoryError, PySystemExit};
 use pyo3::prelude::*;
 use serde_json::Value as Json;

@@ -6,10 +6,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use affiant::{
-    AppError, Call, Endpoint, ExecutionContext, Frontend, FrontendWorker, Mode, Response,
-    RuntimeOptions, Threads, odata,
-};
+use affiant::hosting::{ExecutionContext, Frontend, FrontendWorker, RuntimeOptions, Threads};
+use affiant::{AppError, Call, Endpoint, Mode, Response, odata};
 use pyo3::prelude::*;
 use serde_json::Value as Json;
 

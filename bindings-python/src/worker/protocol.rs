@@ -4,7 +4,7 @@
 //! can. Then requests: while it has one, a worker asks and is answered, one question at a time, and
 //! hands over writes whenever it likes; it ends the request with [`FromWorker::Done`].
 
-use affiant::RuntimeOptions;
+use affiant::hosting::RuntimeOptions;
 use serde::{Deserialize, Serialize};
 
 use super::{Blob, Text};

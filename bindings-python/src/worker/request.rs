@@ -1,6 +1,7 @@
 //! A request on its way to a worker, and back into one.
 
-use affiant::{Caller as Admitted, CertCaller, JwtCaller, Request};
+use affiant::auth::{CertCaller, JwtCaller};
+use affiant::{Caller as Admitted, Request};
 use serde_json::Value as Json;
 
 use super::protocol::{Caller, Known, RequestParts};

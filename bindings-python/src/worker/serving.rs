@@ -3,8 +3,9 @@
 
 use std::ops::Bound;
 
+use affiant::hosting::ExecutionContext;
 use affiant::limits::STATEMENT_BOUND_BYTES_MAX;
-use affiant::{ExecutionContext, KvError, MapName};
+use affiant::{KvError, MapName};
 use affiant_proof::TxId;
 
 use super::limits::{PAGE_BYTES_MAX, PAGE_COUNT_MAX};

@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use affiant::{AppBundle, AppError, Frontend};
+use affiant::AppError;
+use affiant::hosting::{AppBundle, Frontend};
 use affiant_cli::{AppLoader, Console, Failure, LoadedApp, Manner, exit, python};
 use affiant_python::{
     App, AppSource, Description, LoadOptions, PyFrontend, PyWorkersFrontend, WorkersApp,

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use affiant::{AppBundle, Constitution, Endpoint, Frontend, RuntimeOptions};
+use affiant::Endpoint;
+use affiant::governance::Constitution;
+use affiant::hosting::{AppBundle, Frontend, RuntimeOptions};
 
 use crate::javascript;
 use crate::language::{Languages, LoadedApp, Manner};

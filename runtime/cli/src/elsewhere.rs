@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use affiant::AppBundle;
+use affiant::hosting::AppBundle;
 
 use crate::exit::{self, Failure};
 use crate::language::{AppLoader, LoadedApp, Manner, PYTHON};
@@ -190,7 +190,7 @@ fn finished(child: &mut Child) -> Result<bool, String> {
 
 #[cfg(test)]
 mod tests {
-    use affiant::RuntimeOptions;
+    use affiant::hosting::RuntimeOptions;
 
     use super::*;
     use crate::language::Console;

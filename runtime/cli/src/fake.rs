@@ -4,9 +4,8 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use affiant::{
-    AppBundle, AppError, Call, Endpoint, Frontend, FrontendWorker, Response, RuntimeOptions,
-};
+use affiant::hosting::{AppBundle, Frontend, FrontendWorker, RuntimeOptions};
+use affiant::{AppError, Call, Endpoint, Response};
 use serde_json::json;
 
 use crate::exit::Failure;

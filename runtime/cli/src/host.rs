@@ -12,11 +12,11 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use affiant::config::{Configuration, ListenerSettings};
+use affiant::hosting::{AppBundle, Frontend, RuntimeOptions};
 use affiant::log::{self, Format, Level};
-use affiant::{
-    AppBundle, Configuration, Endpoint, Frontend, Listener, ListenerSettings, NewUser, Node,
-    Runtime, RuntimeError, RuntimeOptions, RuntimeResult, StartMode, log_fail, log_info,
-};
+use affiant::node::{NewUser, Node, StartMode};
+use affiant::{Endpoint, Listener, Runtime, RuntimeError, RuntimeResult, log_fail, log_info};
 use affiant_kv::Snapshot;
 use affiant_proof::TxId;
 use serde_json::Value as Json;
@@ -77,7 +77,7 @@ struct Served {
     /// [`RuntimeOptions::stamp`].
     options: u64,
     endpoints: Vec<Endpoint>,
-    /// [`affiant::Frontend::language`].
+    /// [`affiant::hosting::Frontend::language`].
     language: Option<&'static str>,
 }
 

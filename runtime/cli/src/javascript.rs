@@ -5,9 +5,10 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use affiant::governance::Constitution;
+use affiant::hosting::AppBundle;
 use affiant::limits::{MODULE_DEPTH_MAX, MODULES_COUNT_MAX};
 use affiant::log::Level;
-use affiant::{AppBundle, Constitution};
 use affiant_js::{JsConstitution, JsFrontend, LogSink};
 
 use crate::language::{AppLoader, Console, LoadedApp, Manner};

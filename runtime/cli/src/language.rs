@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use affiant::{AppBundle, Frontend, RuntimeOptions};
+use affiant::hosting::{AppBundle, Frontend, RuntimeOptions};
 
 use crate::elsewhere::PythonElsewhere;
 use crate::exit::{self, Failure};

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use affiant::{Governance, Node, RuntimeError, RuntimeResult, log_info};
+use affiant::governance::Governance;
+use affiant::node::Node;
+use affiant::{RuntimeError, RuntimeResult, log_info};
 use serde_json::Value as Json;
 
 use crate::app::Apps;

@@ -5,8 +5,8 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use affiant::hosting::{AppBundle, Language};
 use affiant::limits::{BUNDLE_METADATA_BYTES_MAX, MODULE_DEPTH_MAX, MODULES_COUNT_MAX};
-use affiant::{AppBundle, Language};
 use serde_json::Value as Json;
 
 /// Largest `pyproject.toml` that is looked into, in bytes.

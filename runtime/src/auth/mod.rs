@@ -2,12 +2,13 @@
 //!
 //! Policies read the request's own transaction, so that a caller who is removed while the request
 //! runs makes it conflict; what they parsed of a row they keep for as long as the row stays. A policy
-//! is one implementation of [`AuthPolicy`]; its name in `app.json` is found in a [`PolicyTable`].
+//! is one implementation of [`AuthPolicy`]; its name in `app.json` is found in a `PolicyTable`.
 
 mod certificate;
 mod cose;
 mod jwt;
 mod keys;
+pub(crate) mod peer;
 mod policies;
 mod token;
 
@@ -16,40 +17,21 @@ use std::sync::Arc;
 use affiant_kv::Tx;
 use serde_json::{Value as Json, json};
 
+pub use crate::endpoint::AuthnPolicy;
+pub use crate::request::{CertCaller, JwtCaller};
 pub use certificate::PeerCertificate;
 pub use cose::UserCoseSign1;
 pub use jwt::Jwt;
 pub use policies::{AnyCert, MemberCert, NoAuth, UserCert};
 
-use crate::endpoint::AuthnPolicy;
 use crate::frontend::AppError;
 use crate::odata;
 use crate::request::{Caller, Request, Response};
+pub(crate) use peer::Peer;
 
 /// The policy names that CCF's `app.json` knows; a bundle that names another one is refused.
 pub(crate) const KNOWN_POLICIES: [&str; 6] =
     ["no_auth", "user_cert", "member_cert", "any_cert", "jwt", "user_cose_sign1"];
-
-/// Who is at the other end of the session.
-#[derive(Clone, Debug, Default)]
-pub enum Peer {
-    /// No client certificate.
-    #[default]
-    Anonymous,
-    /// A client certificate whose private key the peer has proven to hold.
-    Certificate(Arc<PeerCertificate>),
-    /// The embedding host vouches for this caller; no policy is asked.
-    Trusted(Caller),
-}
-
-impl Peer {
-    /// Forgets who it was found to be: what that was read from may have changed.
-    pub(crate) fn forget(&self) {
-        if let Self::Certificate(certificate) = self {
-            certificate.forget();
-        }
-    }
-}
 
 /// What a policy looks at.
 pub struct AuthRequest<'a> {

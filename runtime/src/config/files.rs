@@ -96,7 +96,11 @@ fn write_if_named(what: &'static str, path: &str, content: &[u8]) -> RuntimeResu
 ///
 /// # Errors
 /// [`RuntimeError::FileUnwritable`] with `what` and the path.
-pub fn write_file_atomically(what: &'static str, path: &str, content: &[u8]) -> RuntimeResult<()> {
+pub(crate) fn write_file_atomically(
+    what: &'static str,
+    path: &str,
+    content: &[u8],
+) -> RuntimeResult<()> {
     let temporary = format!("{path}.tmp");
     let attempt = || -> std::io::Result<()> {
         let mut file = fs::File::create(&temporary)?;

@@ -19,7 +19,8 @@ use crate::log::{Format, Level};
 use crate::platform::{PlatformSettings, detect};
 use section::Section;
 
-pub use files::{OutputFiles, write_file_atomically};
+pub use files::OutputFiles;
+pub(crate) use files::write_file_atomically;
 
 /// What the node is to do at start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -232,7 +233,7 @@ impl Configuration {
     pub fn node_settings(
         &self,
         interfaces: BTreeMap<String, Json>,
-    ) -> RuntimeResult<crate::NodeSettings> {
+    ) -> RuntimeResult<crate::node::NodeSettings> {
         let attestor = detect(&self.platform).map_err(|error| RuntimeError::Host {
             reason: format!("There is no evidence of the platform: {error}"),
         })?;

@@ -11,9 +11,8 @@ use super::CommandKind;
 use super::section::Section;
 use crate::crypto::{Curve, SubjectName, certificate_id, public_key_der};
 use crate::error::{RuntimeError, RuntimeResult};
-use crate::genesis::NewMember;
 use crate::limits::{CONFIG_FILE_BYTES_MAX, HISTORICAL_BYTES_MAX_DEFAULT, JWT_REFRESH_MS_DEFAULT};
-use crate::node::{NodeSettings, ServiceSettings, StartMode, Storage};
+use crate::node::{NewMember, NodeSettings, ServiceSettings, StartMode, Storage};
 use crate::platform::{Attestor, SealingKind, choose_sealing};
 use crate::tables::{NodeToNodeInterface, ServiceConfig};
 

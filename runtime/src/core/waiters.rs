@@ -22,7 +22,7 @@ use crate::limits::WAITERS_COUNT_MAX;
 pub enum CommitNotice {
     /// The transaction is final and durable.
     Committed {
-        /// Its receipt, where it was asked for before the commit; ask [`crate::Node::receipt`]
+        /// Its receipt, where it was asked for before the commit; ask [`crate::node::Node::receipt`]
         /// otherwise.
         receipt: Option<Arc<ReceiptParts>>,
     },

@@ -5,7 +5,7 @@
 //! Secrets are zeroised when dropped and never printed.
 //!
 //! What applications see of it, in every language (reference A.8), is [`PrivateKey`] and
-//! [`PublicKey`], the modules [`generate`], [`jwk`], [`signature`], [`wrap`] and [`x509`], [`Hash`],
+//! [`PublicKey`], the modules [`generate`], [`jwk`], [`signature`], [`wrap`] and [`x509`], [`enum@Hash`],
 //! HMAC, and one error, [`CryptoError`].
 
 mod certificate;

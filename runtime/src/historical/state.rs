@@ -48,7 +48,7 @@ impl HistoricalState {
         self.txid
     }
 
-    /// What its receipt is made of: [`crate::json_receipt`], [`crate::receipt_cose`].
+    /// What its receipt is made of: [`crate::hosting::json_receipt`], [`crate::hosting::receipt_cose`].
     #[must_use]
     pub fn receipt(&self) -> &ReceiptParts {
         &self.receipt

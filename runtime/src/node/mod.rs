@@ -34,12 +34,15 @@ use identity::NodeIdentity;
 pub use info::{NodeInfo, NodeMetrics, NodeState, TlsIdentity};
 pub use join_policy::{JoinPolicy, JoinRefusal};
 pub use sealed::{InsecureFileKey, SealingKey, VolatileKey};
-pub use settings::{NewUser, NodeSettings, OpenDisk, ServiceSettings, StartMode, Storage};
+pub use settings::{
+    NewMember, NewUser, NodeSettings, OpenDisk, ServiceSettings, StartMode, Storage,
+};
 
 /// What became of a request for a receipt.
 #[derive(Clone, Debug)]
 pub enum ReceiptOutcome {
-    /// The transaction is committed; see [`crate::receipt_json`] and [`crate::receipt_cose`].
+    /// The transaction is committed; see [`crate::hosting::receipt_json`] and
+    /// [`crate::hosting::receipt_cose`].
     Ready(Arc<ReceiptParts>),
     /// Not committed yet.
     Pending,

@@ -10,7 +10,6 @@ use serde_json::Value as Json;
 
 use super::sealed::{SealingKey, VolatileKey};
 use crate::crypto::Curve;
-use crate::genesis::NewMember;
 use crate::governance::DEFAULT_CONSTITUTION;
 use crate::limits::{HISTORICAL_BYTES_MAX_DEFAULT, JWT_REFRESH_MS_DEFAULT};
 use crate::platform::{Attestor, VirtualAttestor};
@@ -60,6 +59,28 @@ pub enum StartMode {
     Resume,
     /// The one whose data is there, or a new one if there is none.
     ResumeOrNew,
+}
+
+/// A member who is there from the start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct NewMember {
+    /// The certificate, PEM.
+    pub certificate_pem: String,
+    /// Where the member holds a recovery share: RSA, PEM.
+    pub encryption_public_key_pem: Option<String>,
+    /// Anything, as configured.
+    pub member_data: Json,
+    /// `NonParticipant`, `Participant` or `Owner`.
+    pub recovery_role: Option<String>,
+}
+
+impl NewMember {
+    /// Whether the member counts towards the recovery threshold.
+    #[must_use]
+    pub fn holds_share(&self) -> bool {
+        self.encryption_public_key_pem.is_some()
+            && self.recovery_role.as_deref().unwrap_or("Participant") == "Participant"
+    }
 }
 
 /// A user who is there from the start.

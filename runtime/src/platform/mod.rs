@@ -25,7 +25,7 @@ use core::fmt;
 use affiant_attest::limits::BOUND_BYTES_MAX;
 use affiant_attest::{AttestError, Attestation};
 
-pub use affiant_attest::{FORMAT_SNP, FORMAT_VIRTUAL};
+use affiant_attest::{FORMAT_SNP, FORMAT_VIRTUAL};
 pub use detect::{SealingKind, choose_sealing, detect};
 pub use insecure_virtual::VirtualAttestor;
 pub use maa::Maa;

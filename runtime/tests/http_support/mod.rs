@@ -10,9 +10,10 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use affiant::node::{NewUser, NodeSettings};
 use affiant::{
-    AppError, Caller, EndpointOptions, Listener, MapName, NewUser, NodeSettings, Respond, Response,
-    Runtime, RuntimeBuilder, odata,
+    AppError, Caller, EndpointOptions, Listener, MapName, Respond, Response, Runtime,
+    RuntimeBuilder, odata,
 };
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};

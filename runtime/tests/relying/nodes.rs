@@ -146,7 +146,7 @@ fn the_time_is_the_callers() {
 #[test]
 fn an_interface_with_a_self_signed_certificate_is_told_as_such() {
     let mut listener: Listener = listener();
-    listener.endorsement = affiant::Endorsement::Node;
+    listener.endorsement = affiant::config::Endorsement::Node;
     let runtime = start(listener);
     let verdict = verify_service(&url(&runtime), &lax(), &fresh()).unwrap();
     assert_eq!(failed(&verdict), ["tls certificate"]);

@@ -3,11 +3,12 @@
 
 use std::sync::Arc;
 
+use affiant::Runtime;
+use affiant::platform::{Attestor, PlatformError};
 use affiant::relying::{
     Options, Outcome, Platform, Policy, ServiceVerdict, VerifiedClient, propose_policy,
     verify_service,
 };
-use affiant::{Attestor, PlatformError, Runtime};
 use affiant_attest::testing::Guest;
 use affiant_attest::{Affiant, Attestation, Product};
 use serde_json::{Value as Json, json};
@@ -21,7 +22,7 @@ struct StandInHardware(Guest);
 
 impl Attestor for StandInHardware {
     fn format(&self) -> &'static str {
-        affiant::FORMAT_SNP
+        affiant::attest::FORMAT_SNP
     }
 
     fn provider(&self) -> &'static str {

@@ -6,8 +6,8 @@
 
 use std::sync::LazyLock;
 
-use affiant::Node;
 use affiant::jwt::set_public_signing_keys;
+use affiant::node::Node;
 use affiant_kv::CommitOutcome;
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rand::SystemRandom;

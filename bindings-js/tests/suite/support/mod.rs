@@ -3,11 +3,10 @@
 
 use std::sync::{Arc, Mutex};
 
+use affiant::attestation::NodeAttestor;
+use affiant::hosting::{AppBundle, Frontend, FrontendWorker, RuntimeOptions};
 use affiant::log::Level;
-use affiant::{
-    AppBundle, AppError, Call, Caller, Endpoint, EndpointOptions, Frontend, FrontendWorker, Mode,
-    NodeAttestor, Request, Response, RuntimeOptions,
-};
+use affiant::{AppError, Call, Caller, Endpoint, EndpointOptions, Mode, Request, Response};
 use affiant_js::JsFrontend;
 use affiant_kv::{Store, Tx};
 

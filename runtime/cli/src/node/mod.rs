@@ -8,8 +8,11 @@ mod waiting;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use affiant::config::Configuration;
+use affiant::hosting::RuntimeOptions;
 use affiant::log::{self, Level};
-use affiant::{Configuration, RuntimeError, RuntimeOptions, StartMode, log_fail, log_fatal};
+use affiant::node::StartMode;
+use affiant::{RuntimeError, log_fail, log_fatal};
 
 use crate::app::{App, Apps};
 use crate::args::NodeArgs;

@@ -1,6 +1,7 @@
 //! What to try next: requests for the app's own endpoints, ready to paste into a shell.
 
-use affiant::{AuthnPolicy, Endpoint, Mode};
+use affiant::auth::AuthnPolicy;
+use affiant::{Endpoint, Mode};
 use serde_json::{Map, Value as Json, json};
 
 use super::workspace::Workspace;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use affiant::{Constitution as _, SANDBOX_RESOLVE, constitution_fragments};
+use affiant::governance::{Constitution as _, SANDBOX_RESOLVE, constitution_fragments};
 use affiant_js::JsConstitution;
 
 /// Largest file of a constitution, in bytes.

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use affiant::PeerCertificate;
+use affiant::auth::PeerCertificate;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{self, KeySize};
 use aws_lc_rs::signature::KeyPair as _;

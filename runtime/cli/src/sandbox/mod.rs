@@ -16,7 +16,9 @@ mod workspace;
 use std::net::TcpListener;
 use std::time::Instant;
 
-use affiant::{Configuration, NewUser, RuntimeOptions, StartMode};
+use affiant::config::Configuration;
+use affiant::hosting::RuntimeOptions;
+use affiant::node::{NewUser, StartMode};
 use serde_json::{Value as Json, json};
 
 use crate::app::{App, Apps};
