@@ -1,0 +1,33 @@
+//! The C interface of Affiant. `include/affiant.h` is generated from this crate (`make header`), so
+//! that the documentation of each function here is what C programmers read there.
+//!
+//! How a function is made
+//! * Handles are looked up in a table ([`handle`]) and never dereferenced: whatever a caller passes for one,
+//!   the worst that comes of it is a status.
+//! * [`boundary`] is the only way in: it catches panics, refuses forks and wrong threads, and keeps the
+//!   reason of a failure for `affiant_error_text`.
+//! * Pointers that are no handles (slices, outputs, structs) are read and written in [`memory`] alone.
+//!
+//! Nothing here decides anything: what a function does is done by the crates below.
+#![allow(non_camel_case_types, reason = "types are named as C names them")]
+#![allow(dead_code, reason = "the functions that use the rest are landing")]
+
+mod boundary;
+mod bytes;
+mod error_text;
+mod fault;
+mod fork;
+mod handle;
+mod limits;
+mod memory;
+mod status;
+mod version;
+
+pub use bytes::{affiant_bytes, affiant_bytes_free, affiant_bytes_view};
+pub use error_text::{affiant_error_text, affiant_status_name, affiant_status_text};
+pub use memory::affiant_slice;
+pub use status::*;
+pub use version::*;
+
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("a handle has 64 bits");

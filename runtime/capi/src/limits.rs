@@ -1,0 +1,16 @@
+//! Bounds of the C interface.
+
+/// Handles of one process at a time.
+pub(crate) const HANDLES_COUNT_MAX: usize = 1 << 20;
+/// Handles whose places are made at once.
+pub(crate) const HANDLES_CHUNK_COUNT: usize = 1 << 10;
+/// Threads of which one object remembers why their last call failed.
+pub(crate) const FAULT_THREADS_COUNT_MAX: usize = 64;
+/// Bytes of such a reason.
+pub(crate) const FAULT_TEXT_BYTES_MAX: usize = 4 << 10;
+/// How long a new handle waits for a place, which others hold for moments only.
+pub(crate) const PLACES_WAIT_MS_MAX: u64 = 1_000;
+/// Bytes of a struct of a later version of this interface.
+pub(crate) const STRUCT_BYTES_MAX: usize = 4 << 10;
+
+const _: () = assert!(HANDLES_COUNT_MAX.is_multiple_of(HANDLES_CHUNK_COUNT));
