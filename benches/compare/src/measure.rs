@@ -15,7 +15,7 @@ use crate::process::{cpu, resident_bytes};
 use crate::work::{self, Draw, Key};
 
 /// Reads of one snapshot, where a snapshot serves many.
-pub const READS_PER_SNAPSHOT: usize = 100;
+pub(crate) const READS_PER_SNAPSHOT: usize = 100;
 /// Time that is not counted at the start of each measurement.
 const WARM_UP: Duration = Duration::from_millis(200);
 /// Keys of a batch while everything is read once.
@@ -27,49 +27,49 @@ const PROBE_BYTES: usize = 300;
 
 /// What one process is to do.
 #[derive(Serialize, Deserialize)]
-pub struct Job {
-    pub engine: Kind,
-    pub directory: PathBuf,
-    pub keys: u64,
-    pub threads: Vec<usize>,
-    pub seconds: f64,
+pub(crate) struct Job {
+    pub(crate) engine: Kind,
+    pub(crate) directory: PathBuf,
+    pub(crate) keys: u64,
+    pub(crate) threads: Vec<usize>,
+    pub(crate) seconds: f64,
     /// Load the keys and measure nothing.
-    pub load: bool,
+    pub(crate) load: bool,
 }
 
 /// What came out.
 #[derive(Default, Serialize, Deserialize)]
-pub struct Measured {
-    pub open_s: f64,
+pub(crate) struct Measured {
+    pub(crate) open_s: f64,
     /// More resident memory than before the database was opened, after every key was read.
-    pub resident_bytes: u64,
-    pub runs: Vec<Run>,
+    pub(crate) resident_bytes: u64,
+    pub(crate) runs: Vec<Run>,
 }
 
 /// The figures with one number of threads.
 #[derive(Serialize, Deserialize)]
-pub struct Run {
-    pub threads: usize,
-    pub writes: Rate,
-    pub write_p50_us: f64,
-    pub write_p99_us: f64,
+pub(crate) struct Run {
+    pub(crate) threads: usize,
+    pub(crate) writes: Rate,
+    pub(crate) write_p50_us: f64,
+    pub(crate) write_p99_us: f64,
     /// Median of one append and `fdatasync` in the same directory, right before.
-    pub probe_us: f64,
+    pub(crate) probe_us: f64,
     /// With [`READS_PER_SNAPSHOT`] in each snapshot.
-    pub reads: Rate,
+    pub(crate) reads: Rate,
     /// With one in each.
-    pub lone_reads: Rate,
+    pub(crate) lone_reads: Rate,
 }
 
 /// Operations per second, and CPU time of the whole process for each.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-pub struct Rate {
-    pub per_s: f64,
-    pub cpu_ns: f64,
+pub(crate) struct Rate {
+    pub(crate) per_s: f64,
+    pub(crate) cpu_ns: f64,
 }
 
 /// Does the job.
-pub fn perform(job: &Job) -> Outcome<Measured> {
+pub(crate) fn perform(job: &Job) -> Outcome<Measured> {
     if job.load {
         engines::load(job.engine, &job.directory, job.keys)?;
         return Ok(Measured::default());
@@ -112,7 +112,12 @@ fn read_all(engine: &dyn Engine, keys: u64) -> Outcome<()> {
     Ok(())
 }
 
-fn measure_reads(engine: &dyn Engine, job: &Job, threads: usize, per_snapshot: usize) -> Outcome<Rate> {
+fn measure_reads(
+    engine: &dyn Engine,
+    job: &Job,
+    threads: usize,
+    per_snapshot: usize,
+) -> Outcome<Rate> {
     let (rate, _) = on_threads(job, threads, |thread| {
         let mut session = engine.session()?;
         let mut draw = Draw::new(thread, job.keys);
@@ -143,7 +148,11 @@ fn measure_writes(engine: &dyn Engine, job: &Job, threads: usize) -> Outcome<(Ra
 
 fn check(found: usize, batch: &[Key]) -> Outcome<()> {
     let expected = batch.len() * size_of::<work::Value>();
-    if found == expected { Ok(()) } else { Err(format!("{found} bytes read, not {expected}").into()) }
+    if found == expected {
+        Ok(())
+    } else {
+        Err(format!("{found} bytes read, not {expected}").into())
+    }
 }
 
 /// Runs what `prepare` gives each thread over and over; gives the rate, and how long each call took, in

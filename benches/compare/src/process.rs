@@ -31,7 +31,9 @@ pub fn run(job: &Job) -> Outcome<Measured> {
         .stderr(Stdio::inherit())
         .output()?;
     if !output.status.success() {
-        return Err(format!("the process for {} ended as {}", job.engine.name(), output.status).into());
+        return Err(
+            format!("the process for {} ended as {}", job.engine.name(), output.status).into()
+        );
     }
     Ok(serde_json::from_slice(&output.stdout)?)
 }
@@ -58,11 +60,8 @@ pub fn bytes_below(directory: &Path) -> io::Result<u64> {
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
         let metadata = entry.metadata()?;
-        bytes += if metadata.is_dir() {
-            bytes_below(&entry.path())?
-        } else {
-            metadata.blocks() * 512
-        };
+        bytes +=
+            if metadata.is_dir() { bytes_below(&entry.path())? } else { metadata.blocks() * 512 };
     }
     Ok(bytes)
 }

@@ -5,15 +5,15 @@ use crate::engines::Kind;
 use crate::measure::{Measured, READS_PER_SNAPSHOT, Run};
 
 /// What was measured of one engine at one size.
-pub struct Row {
-    pub engine: Kind,
-    pub keys: u64,
-    pub disk_bytes: u64,
-    pub measured: Measured,
+pub(crate) struct Row {
+    pub(crate) engine: Kind,
+    pub(crate) keys: u64,
+    pub(crate) disk_bytes: u64,
+    pub(crate) measured: Measured,
 }
 
 /// Prints everything.
-pub fn print(arguments: &Arguments, rows: &[Row]) {
+pub(crate) fn print(arguments: &Arguments, rows: &[Row]) {
     for threads in &arguments.threads {
         println!("\nWrites, each synced before it returns; {threads} thread(s)");
         println!(
@@ -34,7 +34,9 @@ pub fn print(arguments: &Arguments, rows: &[Row]) {
         }
     }
     for threads in &arguments.threads {
-        println!("\nReads from snapshots, {READS_PER_SNAPSHOT} from each or 1; {threads} thread(s)");
+        println!(
+            "\nReads from snapshots, {READS_PER_SNAPSHOT} from each or 1; {threads} thread(s)"
+        );
         println!(
             "{:<16}{:>10}{:>14}{:>10}{:>14}{:>10}",
             "engine", "keys", "reads/s (100)", "CPU ns", "reads/s (1)", "CPU ns"
@@ -51,7 +53,9 @@ pub fn print(arguments: &Arguments, rows: &[Row]) {
             );
         }
     }
-    println!("\nSize, for each key of 16 bytes and value of 100; a fresh process that has read every key");
+    println!(
+        "\nSize, for each key of 16 bytes and value of 100; a fresh process that has read every key"
+    );
     println!(
         "{:<16}{:>10}{:>16}{:>12}{:>10}",
         "engine", "keys", "resident bytes", "disk bytes", "open s"

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use affiant::crypto::Curve;
-use affiant::{CommitNotice, MapName, Node, NodeSettings};
-use affiant_kv::CommitOutcome;
+use affiant::node::{Node, NodeSettings};
+use affiant::{CommitNotice, CommitOutcome, MapName};
 
 use super::{Engine, Kind, Session};
 use crate::Outcome;

@@ -28,10 +28,8 @@ struct Handle<'a> {
 }
 
 pub fn open(directory: &Path, queued: bool) -> Outcome<impl Engine + use<>> {
-    let sqlite = Sqlite {
-        path: directory.join("sqlite.db"),
-        queue: queued.then(|| Mutex::new(())),
-    };
+    let sqlite =
+        Sqlite { path: directory.join("sqlite.db"), queue: queued.then(|| Mutex::new(())) };
     let connection = sqlite.connect()?;
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS records (key BLOB PRIMARY KEY, value BLOB NOT NULL) \
