@@ -89,14 +89,26 @@ impl MapState {
         }
     }
 
-    /// Entries with keys in the range, ascending.
+    /// Entries with keys in the range, ascending; none where it ends before it begins.
     pub(crate) fn range<'a>(
         &'a self,
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
-    ) -> impl Iterator<Item = (&'a Key, &'a Versioned)> + use<'a> {
+    ) -> impl DoubleEndedIterator<Item = (&'a Key, &'a Versioned)> + use<'a> {
         // The persistent map wants its own key type in range bounds.
         let own = |bound: Bound<&[u8]>| bound.map(Key::from);
-        self.entries.range((own(from), own(to)))
+        let some = !range_is_empty(from, to);
+        some.then(|| self.entries.range((own(from), own(to)))).into_iter().flatten()
+    }
+}
+
+/// Whether no key can lie between the bounds. Ordered maps panic on some of these, and whoever asks
+/// chooses the bounds.
+pub(crate) fn range_is_empty(from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {
+    match (from, to) {
+        (Bound::Included(a), Bound::Included(b)) => a > b,
+        (Bound::Included(a) | Bound::Excluded(a), Bound::Excluded(b))
+        | (Bound::Excluded(a), Bound::Included(b)) => a >= b,
+        _ => false,
     }
 }

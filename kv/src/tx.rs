@@ -14,7 +14,7 @@ use affiant_proof::{Digest, TxId};
 
 use crate::error::KvError;
 use crate::limits::{KEY_BYTES_MAX, TX_BYTES_MAX, VALUE_BYTES_MAX};
-use crate::map::{Key, Value};
+use crate::map::{Key, Value, range_is_empty};
 use crate::name::MapName;
 use crate::ordered::Ordered;
 use crate::store::{MapWrites, Snapshot, Store};
@@ -236,7 +236,7 @@ impl Tx {
     pub fn len(&mut self, map: &MapName) -> usize {
         let index = self.depend_on_whole(map);
         let Some(snapshot) = &self.snapshot else { return 0 };
-        let mut count = snapshot.len(map);
+        let mut count = snapshot.len(map.as_str());
         for (key, value) in self.changes[index].writes.iter() {
             match (snapshot.versioned(map, key).is_some(), value.is_some()) {
                 (false, true) => count += 1,
@@ -272,8 +272,8 @@ impl Tx {
             return Vec::new();
         }
         let mut base = snapshot
-            .range(map, from, to)
-            .map(|(key, versioned)| (key.clone(), versioned.value.clone()))
+            .range(map.as_str(), from, to)
+            .map(|(key, value)| (key.clone(), value.clone()))
             .peekable();
         let mut own = self.changes[index].writes.range(from, to).peekable();
         let mut merged = Vec::new();
@@ -370,14 +370,4 @@ const MAP_OVERHEAD_BYTES: usize = 40;
 
 fn bounded(what: &'static str, size: usize, limit: usize) -> Result<(), KvError> {
     if size > limit { Err(KvError::TooLarge { what, size, limit }) } else { Ok(()) }
-}
-
-/// `BTreeMap::range` panics on these; the app chooses the bounds.
-fn range_is_empty(from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {
-    match (from, to) {
-        (Bound::Included(a), Bound::Included(b)) => a > b,
-        (Bound::Included(a) | Bound::Excluded(a), Bound::Excluded(b))
-        | (Bound::Excluded(a), Bound::Included(b)) => a >= b,
-        _ => false,
-    }
 }

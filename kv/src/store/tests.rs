@@ -9,6 +9,8 @@ use affiant_proof::{Digest, TxId};
 use proptest::prelude::*;
 
 use super::*;
+use crate::key::Key;
+use crate::map::Value;
 use crate::name::MapName;
 use crate::tx::Tx;
 
@@ -219,7 +221,7 @@ proptest! {
             if signatures[round % signatures.len()] {
                 let txid = store.sequence_signature().unwrap();
                 states.push((TxId::default(), Digest::ZERO, Vec::new()));
-                let write = (crate::map::Key::from(&b"k"[..]), Some(round.to_le_bytes()[..].into()));
+                let write = (Key::from(&b"k"[..]), Some(round.to_le_bytes()[..].into()));
                 let table = MapName::new("public:ccf.internal.tree").unwrap();
                 store.apply_internal(txid, vec![MapWrites { name: table, writes: vec![write] }]);
                 states.pop();
@@ -321,7 +323,7 @@ fn a_signature_whose_number_was_rolled_back_leaves_no_trace() {
     let txid = store.sequence_signature().unwrap();
     store.stop_sequencing();
     store.rollback(0);
-    let write = (crate::map::Key::from(&b"k"[..]), Some(b"v"[..].into()));
+    let write = (Key::from(&b"k"[..]), Some(b"v"[..].into()));
     let table = MapName::new("public:ccf.internal.tree").unwrap();
     store.apply_internal(txid, vec![MapWrites { name: table, writes: vec![write] }]);
     assert_eq!(store.snapshot().map_names().count(), 0);
@@ -337,7 +339,7 @@ fn a_reader_of_the_signature_tables_conflicts_with_one_that_fills_them_in() {
     let mut tx = store.begin();
     assert_eq!(tx.get(&table, b"k"), None);
     tx.put(&name(1), b"saw", b"nothing").unwrap();
-    let write = (crate::map::Key::from(&b"k"[..]), Some(b"v"[..].into()));
+    let write = (Key::from(&b"k"[..]), Some(b"v"[..].into()));
     store.apply_internal(txid, vec![MapWrites { name: table, writes: vec![write] }]);
     assert!(matches!(store.sequence(tx), Sequencing::Conflict));
 }
@@ -458,4 +460,72 @@ fn what_is_relied_on_costs_no_snapshot_and_is_checked_when_it_is_committed() {
     assert!(matches!(store.sequence(writer), Sequencing::Conflict), "a row has appeared");
     assert!(!relying().reliance_holds());
     assert!(matches!(store.sequence(relying()), Sequencing::Conflict));
+}
+
+/// A store with the keys of `held` in map `one`, sequenced but not sealed.
+fn holding(held: &[&[u8]]) -> Snapshot {
+    let store = Store::new();
+    store.open_view(2);
+    let mut tx = store.begin();
+    for key in held {
+        tx.put(&name(1), key, key).unwrap();
+    }
+    assert!(held.is_empty() || matches!(store.sequence(tx), Sequencing::Done(_)));
+    store.snapshot()
+}
+
+fn keys<'a>(found: impl Iterator<Item = (&'a Key, &'a Value)>) -> Vec<Vec<u8>> {
+    found.map(|(key, _)| key.to_vec()).collect()
+}
+
+#[test]
+fn a_snapshot_has_every_prefix_up_to_the_last_key() {
+    let snapshot = holding(&[b"", b"a", b"a\xff", b"a\xff\xff", b"b", b"\xff", b"\xff\xff"]);
+    let with = |prefix: &[u8]| keys(snapshot.prefix("one", prefix));
+    assert_eq!(with(b"").len(), 7);
+    assert_eq!(with(b"a"), [&b"a"[..], b"a\xff", b"a\xff\xff"]);
+    assert_eq!(with(b"a\xff"), [&b"a\xff"[..], b"a\xff\xff"]);
+    assert_eq!(with(b"\xff"), [&b"\xff"[..], b"\xff\xff"]);
+    assert!(with(b"c").is_empty() && with(b"a\xff\xff\xff").is_empty());
+    assert_eq!(snapshot.prefix("two", b"").count(), 0);
+    let last = snapshot.prefix("one", b"a").next_back();
+    assert_eq!(last.map(|(key, _)| key.to_vec()), Some(b"a\xff\xff".to_vec()));
+}
+
+fn bound() -> impl Strategy<Value = Bound<Vec<u8>>> {
+    let key = || proptest::collection::vec(0..3_u8, 0..3);
+    prop_oneof![
+        Just(Bound::Unbounded),
+        key().prop_map(Bound::Included),
+        key().prop_map(Bound::Excluded),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_snapshots_range_is_that_of_the_sorted_keys(
+        held in proptest::collection::btree_set(proptest::collection::vec(0..3_u8, 0..3), 0..12),
+        from in bound(),
+        to in bound(),
+    ) {
+        let slices: Vec<&[u8]> = held.iter().map(Vec::as_slice).collect();
+        let snapshot = holding(&slices);
+        let within = |key: &&Vec<u8>| {
+            (match &from {
+                Bound::Unbounded => true,
+                Bound::Included(from) => *key >= from,
+                Bound::Excluded(from) => *key > from,
+            }) && match &to {
+                Bound::Unbounded => true,
+                Bound::Included(to) => *key <= to,
+                Bound::Excluded(to) => *key < to,
+            }
+        };
+        let expected: Vec<Vec<u8>> = held.iter().filter(within).cloned().collect();
+        let (from, to) = (from.as_ref().map(Vec::as_slice), to.as_ref().map(Vec::as_slice));
+        prop_assert_eq!(&keys(snapshot.range("one", from, to)), &expected);
+        let backwards: Vec<Vec<u8>> = expected.iter().rev().cloned().collect();
+        prop_assert_eq!(keys(snapshot.range("one", from, to).rev()), backwards);
+        prop_assert_eq!(snapshot.len("one"), held.len());
+    }
 }
