@@ -18,15 +18,35 @@ mod error_text;
 mod fault;
 mod fork;
 mod handle;
+mod iterator;
 mod limits;
 mod memory;
+mod options;
+mod range;
+mod receipt;
+mod runtime;
+mod snapshot;
 mod status;
+#[cfg(test)]
+mod tests;
+mod tx;
+mod txid;
+mod verdict;
 mod version;
 
 pub use bytes::{affiant_bytes, affiant_bytes_free, affiant_bytes_view};
 pub use error_text::{affiant_error_text, affiant_status_name, affiant_status_text};
+pub use iterator::*;
 pub use memory::affiant_slice;
+pub use options::*;
+pub use range::affiant_range;
+pub use receipt::*;
+pub use runtime::*;
+pub use snapshot::*;
 pub use status::*;
+pub use tx::*;
+pub use txid::*;
+pub use verdict::*;
 pub use version::*;
 
 #[cfg(not(target_pointer_width = "64"))]

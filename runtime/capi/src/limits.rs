@@ -12,5 +12,15 @@ pub(crate) const FAULT_TEXT_BYTES_MAX: usize = 4 << 10;
 pub(crate) const PLACES_WAIT_MS_MAX: u64 = 1_000;
 /// Bytes of a struct of a later version of this interface.
 pub(crate) const STRUCT_BYTES_MAX: usize = 4 << 10;
+/// Longest wait that can be asked for: a year.
+pub(crate) const WAIT_MS_MAX: u64 = 365 * 86_400_000;
+/// How long freeing a runtime waits for calls that are under way with what belongs to it.
+pub(crate) const FREE_WAIT_MS_MAX: u64 = 30_000;
+/// Addresses, names, members or users of one set of options.
+pub(crate) const ADDRESSES_COUNT_MAX: usize = 1_000;
+/// Threads of a kind.
+pub(crate) const THREADS_COUNT_MAX: usize = 1_024;
+/// Entries that an iterator looks ahead.
+pub(crate) const ITERATOR_CHUNK_COUNT: usize = 128;
 
 const _: () = assert!(HANDLES_COUNT_MAX.is_multiple_of(HANDLES_CHUNK_COUNT));

@@ -91,7 +91,39 @@ impl<T> Out<T> {
     }
 }
 
+impl<T> Out<T> {
+    /// As [`Self::new`]; none where the program does not want it and passes NULL.
+    ///
+    /// # Safety
+    /// As [`Self::new`].
+    pub(crate) unsafe fn optional(
+        pointer: *mut T,
+        what: &'static str,
+    ) -> Result<Option<Self>, Fault> {
+        if pointer.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: as promised to this function.
+        unsafe { Self::new(pointer, what).map(Some) }
+    }
+}
+
 impl<H> Out<*mut H> {
+    /// As [`Self::handle`]; none where the program does not want it and passes NULL.
+    ///
+    /// # Safety
+    /// As [`Self::new`].
+    pub(crate) unsafe fn optional_handle(
+        pointer: *mut *mut H,
+        what: &'static str,
+    ) -> Result<Option<Self>, Fault> {
+        if pointer.is_null() {
+            return Ok(None);
+        }
+        // SAFETY: as promised to this function.
+        unsafe { Self::handle(pointer, what).map(Some) }
+    }
+
     /// As [`Self::new`] for a handle, which is NULL unless something comes of the call.
     ///
     /// # Safety
@@ -124,20 +156,8 @@ pub(crate) unsafe trait Versioned: Copy {
 /// Unless it is NULL or not aligned, `pointer` leads to a struct of as many bytes as its first field says.
 pub(crate) unsafe fn versioned<T: Versioned>(pointer: *const T) -> Result<T, Fault> {
     let name = T::NAME;
-    if pointer.is_null() {
-        return Err(Fault::null(name));
-    }
-    if !pointer.is_aligned() {
-        return Err(Fault::argument(format!("{name} is not aligned to {} bytes", align_of::<T>())));
-    }
-    // SAFETY: not NULL, aligned, and the first field is a `usize` by the trait's contract.
-    let size = unsafe { pointer.cast::<usize>().read() };
-    if size < T::SIZE_MIN || size > STRUCT_BYTES_MAX {
-        return Err(Fault::argument(format!(
-            "{name}.size is {size}; set it to sizeof({name}), which is {} here",
-            size_of::<T>()
-        )));
-    }
+    // SAFETY: as promised to this function.
+    let size = unsafe { size_of_struct(pointer, name, T::SIZE_MIN)? };
     // SAFETY: as many bytes as the struct says of itself, which its caller has promised.
     let given = unsafe { slice::from_raw_parts(pointer.cast::<u8>(), size) };
     let (known, unknown) = given.split_at(size.min(size_of::<T>()));
@@ -153,6 +173,78 @@ pub(crate) unsafe fn versioned<T: Versioned>(pointer: *const T) -> Result<T, Fau
     unsafe { copy.as_mut_ptr().cast::<u8>().copy_from(known.as_ptr(), known.len()) };
     // SAFETY: every byte is set, and by the trait's contract any bytes will do.
     Ok(unsafe { copy.assume_init() })
+}
+
+/// A struct that the library fills in, whose first field, its size, the program has set.
+///
+/// # Safety
+/// `repr(C)`, and its first field is a `usize`.
+pub(crate) unsafe trait VersionedOut: Copy {
+    /// Its name in C.
+    const NAME: &'static str;
+    /// Its size in the first version that had it.
+    const SIZE_MIN: usize;
+}
+
+/// Room for a struct of this or another version.
+pub(crate) struct StructOut<T> {
+    pointer: *mut T,
+    size: usize,
+}
+
+/// Takes the pointer to a struct that is to be filled in.
+///
+/// # Safety
+/// Unless it is NULL or not aligned, `pointer` leads to a struct of as many bytes as its first field says, which is
+/// the library's until the function returns.
+pub(crate) unsafe fn versioned_out<T: VersionedOut>(
+    pointer: *mut T,
+) -> Result<StructOut<T>, Fault> {
+    // SAFETY: as promised to this function.
+    let size = unsafe { size_of_struct(pointer, T::NAME, T::SIZE_MIN)? };
+    Ok(StructOut { pointer, size })
+}
+
+impl<T: VersionedOut> StructOut<T> {
+    /// Writes what the program knows of it; what only the program knows becomes zero. The size stays as it is.
+    pub(crate) fn write(self, value: T) {
+        let known = self.size.min(size_of::<T>());
+        let own = size_of::<usize>();
+        // SAFETY: there is room for `size` bytes, which `versioned_out` was promised, and `known` is no more than
+        // either struct has.
+        unsafe {
+            let bytes = self.pointer.cast::<u8>();
+            let from = core::ptr::from_ref(&value).cast::<u8>();
+            bytes.add(own).copy_from_nonoverlapping(from.add(own), known - own);
+            bytes.add(known).write_bytes(0, self.size - known);
+        }
+    }
+}
+
+/// The size that a struct says of itself.
+///
+/// # Safety
+/// Unless it is NULL or not aligned, `pointer` leads to a struct whose first field is a `usize`.
+unsafe fn size_of_struct<T>(
+    pointer: *const T,
+    name: &'static str,
+    size_min: usize,
+) -> Result<usize, Fault> {
+    if pointer.is_null() {
+        return Err(Fault::null(name));
+    }
+    if !pointer.is_aligned() {
+        return Err(Fault::argument(format!("{name} is not aligned to {} bytes", align_of::<T>())));
+    }
+    // SAFETY: not NULL, aligned, and the first field is a `usize` by the promise to this function.
+    let size = unsafe { pointer.cast::<usize>().read() };
+    if size < size_min || size > STRUCT_BYTES_MAX {
+        return Err(Fault::argument(format!(
+            "{name}.size is {size}; set it to sizeof({name}), which is {} here",
+            size_of::<T>()
+        )));
+    }
+    Ok(size)
 }
 
 #[cfg(test)]

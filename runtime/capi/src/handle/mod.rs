@@ -22,6 +22,13 @@ use crate::status::{AFFIANT_INVALID_HANDLE, AFFIANT_WRONG_TYPE};
 #[repr(u8)]
 pub(crate) enum Kind {
     Bytes = 1,
+    Options = 2,
+    Runtime = 3,
+    Tx = 4,
+    Iterator = 5,
+    Snapshot = 6,
+    Receipt = 7,
+    Verdict = 8,
     #[cfg(test)]
     Other = 255,
 }
@@ -31,6 +38,13 @@ impl Kind {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Bytes => "affiant_bytes",
+            Self::Options => "affiant_options",
+            Self::Runtime => "affiant_runtime",
+            Self::Tx => "affiant_tx",
+            Self::Iterator => "affiant_iterator",
+            Self::Snapshot => "affiant_snapshot",
+            Self::Receipt => "affiant_receipt",
+            Self::Verdict => "affiant_verdict",
             #[cfg(test)]
             Self::Other => "affiant_other",
         }
