@@ -740,6 +740,16 @@ affiant_status affiant_runtime_tx_status(const affiant_runtime *runtime,
                                          affiant_tx_status *status);
 
 /*
+ The id of the transaction with that seqno. `AFFIANT_NO_SUCH_TRANSACTION` if the ledger is not that long.
+
+ # Safety
+ `txid` leads to room for an `affiant_txid`.
+ */
+affiant_status affiant_runtime_txid_at(const affiant_runtime *runtime,
+                                       uint64_t seqno,
+                                       affiant_txid *txid);
+
+/*
  Waits up to `timeout_ms` until a transaction is committed. `AFFIANT_TIMEOUT`; `AFFIANT_NO_SUCH_TRANSACTION`.
  */
 affiant_status affiant_runtime_wait(const affiant_runtime *runtime,

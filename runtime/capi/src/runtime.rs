@@ -310,6 +310,29 @@ pub unsafe extern "C" fn affiant_runtime_tx_status(
     })
 }
 
+/// The id of the transaction with that seqno. `AFFIANT_NO_SUCH_TRANSACTION` if the ledger is not that long.
+///
+/// # Safety
+/// `txid` leads to room for an `affiant_txid`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn affiant_runtime_txid_at(
+    runtime: *const affiant_runtime,
+    seqno: u64,
+    txid: *mut affiant_txid,
+) -> affiant_status {
+    boundary::shared(runtime, |host| {
+        // SAFETY: as promised to this function.
+        let out = unsafe { Out::new(txid, "txid")? };
+        let view = host.node.store().view_of(seqno).ok_or_else(|| {
+            let last = host.node.store().last();
+            let text = format!("there is no transaction with seqno {seqno}; the newest is {last}");
+            Fault::new(AFFIANT_NO_SUCH_TRANSACTION, text)
+        })?;
+        out.write(affiant_txid { view, seqno });
+        Ok(())
+    })
+}
+
 /// Waits up to `timeout_ms` until a transaction is committed. `AFFIANT_TIMEOUT`; `AFFIANT_NO_SUCH_TRANSACTION`.
 #[unsafe(no_mangle)]
 pub extern "C" fn affiant_runtime_wait(

@@ -113,6 +113,10 @@ fn waiting_says_what_became_of_a_transaction() {
             ok(affiant_runtime_tx_status(handle, txid, &raw mut status), handle);
             assert_eq!(status, wanted);
         }
+        ok(affiant_runtime_txid_at(handle, txid.seqno, &raw mut newest), handle);
+        assert_eq!(newest, txid);
+        let status = affiant_runtime_txid_at(handle, 1 << 40, &raw mut newest);
+        assert_eq!(status, AFFIANT_NO_SUCH_TRANSACTION);
         ok(affiant_runtime_sync(handle, LONG_MS, &raw mut last), handle);
         ok(affiant_runtime_sync(handle, LONG_MS, core::ptr::null_mut()), handle);
         ok(affiant_runtime_committed(handle, &raw mut newest), handle);
