@@ -33,424 +33,424 @@
 #include <stdint.h>
 #include <string.h>
 
-/*
- The major version of this header.
+/**
+ * The major version of this header.
  */
 #define AFFIANT_VERSION_MAJOR 0
 
-/*
- The minor version of this header.
+/**
+ * The minor version of this header.
  */
 #define AFFIANT_VERSION_MINOR 1
 
-/*
- The patch of this header.
+/**
+ * The patch of this header.
  */
 #define AFFIANT_VERSION_PATCH 0
 
-/*
- The version of this header as one number: major * 1000000 + minor * 1000 + patch.
+/**
+ * The version of this header as one number: major * 1000000 + minor * 1000 + patch.
  */
 #define AFFIANT_VERSION 1000
 
-/*
- Bytes that belong to the program: made by a function of the library, to be freed with
- `affiant_bytes_free`, which overwrites them.
+/**
+ * Bytes that belong to the program: made by a function of the library, to be freed with
+ * `affiant_bytes_free`, which overwrites them.
  */
 typedef struct affiant_bytes affiant_bytes;
 
-/*
- An iteration over entries, made by `affiant_tx_range`, `affiant_snapshot_range` or `affiant_snapshot_maps`. For
- one thread at a time.
+/**
+ * An iteration over entries, made by `affiant_tx_range`, `affiant_snapshot_range` or `affiant_snapshot_maps`. For
+ * one thread at a time.
  */
 typedef struct affiant_iterator affiant_iterator;
 
-/*
- What a runtime is opened with. Made by `affiant_options_new`, changed by `affiant_options_...`, read by
- `affiant_runtime_open`, any number of times.
+/**
+ * What a runtime is opened with. Made by `affiant_options_new`, changed by `affiant_options_...`, read by
+ * `affiant_runtime_open`, any number of times.
  */
 typedef struct affiant_options affiant_options;
 
-/*
- The proof of one transaction, from `affiant_runtime_receipt`: anybody checks it with the service's certificate
- and nothing else. Any number of threads at once.
+/**
+ * The proof of one transaction, from `affiant_runtime_receipt`: anybody checks it with the service's certificate
+ * and nothing else. Any number of threads at once.
  */
 typedef struct affiant_receipt affiant_receipt;
 
-/*
- A running node: a ledger, its store, its endpoints and apps. Opened by `affiant_runtime_open`. Any number of
- threads may use it at once, and a process may have several.
+/**
+ * A running node: a ledger, its store, its endpoints and apps. Opened by `affiant_runtime_open`. Any number of
+ * threads may use it at once, and a process may have several.
  */
 typedef struct affiant_runtime affiant_runtime;
 
-/*
- One state of the ledger, from `affiant_runtime_snapshot`. Reading it takes no lock and never conflicts; any number
- of threads at once. It keeps what later transactions replace in memory until it is freed, and stays
- readable after its runtime has stopped.
+/**
+ * One state of the ledger, from `affiant_runtime_snapshot`. Reading it takes no lock and never conflicts; any number
+ * of threads at once. It keeps what later transactions replace in memory until it is freed, and stays
+ * readable after its runtime has stopped.
  */
 typedef struct affiant_snapshot affiant_snapshot;
 
-/*
- A transaction: begun by `affiant_tx_begin`, or given to a callback. For one thread at a time, whichever.
+/**
+ * A transaction: begun by `affiant_tx_begin`, or given to a callback. For one thread at a time, whichever.
  */
 typedef struct affiant_tx affiant_tx;
 
-/*
- What came of checking a receipt, evidence or a service. Any number of threads at once.
+/**
+ * What came of checking a receipt, evidence or a service. Any number of threads at once.
  */
 typedef struct affiant_verdict affiant_verdict;
 
-/*
- How a call ended: `AFFIANT_OK`, or why not. `affiant_status_name` and `affiant_status_text` put it
- into words; `affiant_error_text` has what is known of this very failure.
+/**
+ * How a call ended: `AFFIANT_OK`, or why not. `affiant_status_name` and `affiant_status_text` put it
+ * into words; `affiant_error_text` has what is known of this very failure.
  */
 typedef uint32_t affiant_status;
 
-/*
- Bytes that lie somewhere else: `size` bytes from `data` on. Text is UTF-8 and needs no NUL at its end.
- Empty is any `data`, NULL too, with the size 0. In the header, `affiant_text("...")` and
- `affiant_data(pointer, size)` make one.
+/**
+ * Bytes that lie somewhere else: `size` bytes from `data` on. Text is UTF-8 and needs no NUL at its end.
+ * Empty is any `data`, NULL too, with the size 0. In the header, `affiant_text("...")` and
+ * `affiant_data(pointer, size)` make one.
  */
 typedef struct {
-    /*
-     The first byte.
+    /**
+     * The first byte.
      */
     const uint8_t *data;
-    /*
-     How many bytes.
+    /**
+     * How many bytes.
      */
     size_t size;
 } affiant_slice;
 
-/*
- What seals the node's keys at rest: one of the constants `AFFIANT_SEALING_...`.
+/**
+ * What seals the node's keys at rest: one of the constants `AFFIANT_SEALING_...`.
  */
 typedef uint32_t affiant_sealing;
 
-/*
- Where evidence of the platform comes from: one of the constants `AFFIANT_PLATFORM_...`.
+/**
+ * Where evidence of the platform comes from: one of the constants `AFFIANT_PLATFORM_...`.
  */
 typedef uint32_t affiant_platform;
 
-/*
- The id of a transaction: "2.17" is view 2, seqno 17. 0.0 is no transaction.
+/**
+ * The id of a transaction: "2.17" is view 2, seqno 17. 0.0 is no transaction.
  */
 typedef struct {
-    /*
-     The view: counts the times that the service chose a primary, or was resumed.
+    /**
+     * The view: counts the times that the service chose a primary, or was resumed.
      */
     uint64_t view;
-    /*
-     The position in the ledger, from 1.
+    /**
+     * The position in the ledger, from 1.
      */
     uint64_t seqno;
 } affiant_txid;
 
-/*
- What a receipt is checked against beside the service's certificate; all fields but `size` may be zero.
+/**
+ * What a receipt is checked against beside the service's certificate; all fields but `size` may be zero.
  */
 typedef struct {
-    /*
-     sizeof(affiant_receipt_options).
+    /**
+     * sizeof(affiant_receipt_options).
      */
     size_t size;
-    /*
-     What was claimed: its SHA-256 must be the claims digest. Data NULL: not compared.
+    /**
+     * What was claimed: its SHA-256 must be the claims digest. Data NULL: not compared.
      */
     affiant_slice claims;
-    /*
-     The claims digest, 32 bytes, instead of `claims`. Data NULL: not compared.
+    /**
+     * The claims digest, 32 bytes, instead of `claims`. Data NULL: not compared.
      */
     affiant_slice claims_digest;
-    /*
-     When the certificates must be valid, in seconds since 1970. 0: that is not checked; a receipt speaks of
-     the past.
+    /**
+     * When the certificates must be valid, in seconds since 1970. 0: that is not checked; a receipt speaks of
+     * the past.
      */
     uint64_t at_unix_s;
 } affiant_receipt_options;
 
-/*
- What is known of a transaction: one of the constants `AFFIANT_TX_...`.
+/**
+ * What is known of a transaction: one of the constants `AFFIANT_TX_...`.
  */
 typedef uint32_t affiant_tx_status;
 
-/*
- A range of keys; all fields but `size` may be zero, which means no bound.
+/**
+ * A range of keys; all fields but `size` may be zero, which means no bound.
  */
 typedef struct {
-    /*
-     sizeof(affiant_range).
+    /**
+     * sizeof(affiant_range).
      */
     size_t size;
-    /*
-     The first key, or what precedes it; data NULL: from the first one on.
+    /**
+     * The first key, or what precedes it; data NULL: from the first one on.
      */
     affiant_slice from;
-    /*
-     Where it ends; data NULL: after the last one. This key itself is not part of it, unless `to_included`.
+    /**
+     * Where it ends; data NULL: after the last one. This key itself is not part of it, unless `to_included`.
      */
     affiant_slice to;
-    /*
-     Only keys that begin with this; empty: all.
+    /**
+     * Only keys that begin with this; empty: all.
      */
     affiant_slice prefix;
-    /*
-     How many entries at most; 0: all.
+    /**
+     * How many entries at most; 0: all.
      */
     uint64_t limit;
-    /*
-     Not 0: `from` itself is not part of it.
+    /**
+     * Not 0: `from` itself is not part of it.
      */
     uint8_t from_excluded;
-    /*
-     Not 0: `to` itself is part of it.
+    /**
+     * Not 0: `to` itself is part of it.
      */
     uint8_t to_included;
-    /*
-     Zero.
+    /**
+     * Zero.
      */
     uint8_t reserved[6];
 } affiant_range;
 
-/*
- How a check ended: one of the constants `AFFIANT_CHECK_...`.
+/**
+ * How a check ended: one of the constants `AFFIANT_CHECK_...`.
  */
 typedef uint32_t affiant_outcome;
 
-/*
- One check of a verdict. The views live as long as the verdict.
+/**
+ * One check of a verdict. The views live as long as the verdict.
  */
 typedef struct {
-    /*
-     sizeof(affiant_check), set by the program.
+    /**
+     * sizeof(affiant_check), set by the program.
      */
     size_t size;
-    /*
-     Its name, such as "signature".
+    /**
+     * Its name, such as "signature".
      */
     affiant_slice name;
-    /*
-     What was found.
+    /**
+     * What was found.
      */
     affiant_slice explanation;
-    /*
-     How it ended.
+    /**
+     * How it ended.
      */
     affiant_outcome outcome;
-    /*
-     Zero.
+    /**
+     * Zero.
      */
     uint32_t reserved;
 } affiant_check;
 
-/*
- A key in a file: who can read the file and the data can read everything. What a disk holds is only as
- secret as this file is.
+/**
+ * A key in a file: who can read the file and the data can read everything. What a disk holds is only as
+ * secret as this file is.
  */
 #define AFFIANT_SEALING_KEY_FILE 1
 
-/*
- A key that the secure processor of an AMD SEV-SNP guest derives for this very software.
+/**
+ * A key that the secure processor of an AMD SEV-SNP guest derives for this very software.
  */
 #define AFFIANT_SEALING_SNP 2
 
-/*
- From nowhere: "evidence" that no verifier accepts unless its policy names it. The default.
+/**
+ * From nowhere: "evidence" that no verifier accepts unless its policy names it. The default.
  */
 #define AFFIANT_PLATFORM_VIRTUAL 1
 
-/*
- From what is there: the kernel's reports, the guest device; the virtual one where neither is.
+/**
+ * From what is there: the kernel's reports, the guest device; the virtual one where neither is.
  */
 #define AFFIANT_PLATFORM_DETECT 2
 
-/*
- It was done.
+/**
+ * It was done.
  */
 #define AFFIANT_OK 0
 
-/*
- A pointer that must not be NULL is.
+/**
+ * A pointer that must not be NULL is.
  */
 #define AFFIANT_NULL_ARGUMENT 8001
 
-/*
- The handle was freed before, or never was one.
+/**
+ * The handle was freed before, or never was one.
  */
 #define AFFIANT_INVALID_HANDLE 8002
 
-/*
- The handle is of another type.
+/**
+ * The handle is of another type.
  */
 #define AFFIANT_WRONG_TYPE 8003
 
-/*
- The handle was lent to a callback on another thread.
+/**
+ * The handle was lent to a callback on another thread.
  */
 #define AFFIANT_WRONG_THREAD 8004
 
-/*
- Another thread is using the object at this moment.
+/**
+ * Another thread is using the object at this moment.
  */
 #define AFFIANT_BUSY 8005
 
-/*
- It cannot be done from inside a callback, or to what was lent to one.
+/**
+ * It cannot be done from inside a callback, or to what was lent to one.
  */
 #define AFFIANT_REENTRANT 8006
 
-/*
- The object belongs to the process that this one was forked from.
+/**
+ * The object belongs to the process that this one was forked from.
  */
 #define AFFIANT_FORKED 8007
 
-/*
- The runtime has stopped.
+/**
+ * The runtime has stopped.
  */
 #define AFFIANT_CLOSED 8008
 
-/*
- The header that the program was compiled with does not fit this library.
+/**
+ * The header that the program was compiled with does not fit this library.
  */
 #define AFFIANT_VERSION_MISMATCH 8009
 
-/*
- An argument is not what the function takes.
+/**
+ * An argument is not what the function takes.
  */
 #define AFFIANT_INVALID_ARGUMENT 8010
 
-/*
- Something is larger than its bound.
+/**
+ * Something is larger than its bound.
  */
 #define AFFIANT_TOO_LARGE 8011
 
-/*
- There is no such key, header, parameter, address or feature.
+/**
+ * There is no such key, header, parameter, address or feature.
  */
 #define AFFIANT_NOT_FOUND 8012
 
-/*
- Another transaction changed what this one read; nothing of it was kept. Run it again.
+/**
+ * Another transaction changed what this one read; nothing of it was kept. Run it again.
  */
 #define AFFIANT_CONFLICT 8013
 
-/*
- It was not done in time; it may still be.
+/**
+ * It was not done in time; it may still be.
  */
 #define AFFIANT_TIMEOUT 8014
 
-/*
- A write where only reading is allowed.
+/**
+ * A write where only reading is allowed.
  */
 #define AFFIANT_READ_ONLY 8015
 
-/*
- Too many transactions wait for commit; wait a little, or call `affiant_runtime_sync`.
+/**
+ * Too many transactions wait for commit; wait a little, or call `affiant_runtime_sync`.
  */
 #define AFFIANT_TOO_MANY_PENDING 8016
 
-/*
- This node does not take transactions now.
+/**
+ * This node does not take transactions now.
  */
 #define AFFIANT_NOT_PRIMARY 8017
 
-/*
- The node has failed and accepts nothing more; open the runtime anew.
+/**
+ * The node has failed and accepts nothing more; open the runtime anew.
  */
 #define AFFIANT_FAILED 8018
 
-/*
- The disk cannot be read or written.
+/**
+ * The disk cannot be read or written.
  */
 #define AFFIANT_STORAGE 8019
 
-/*
- Data on disk is damaged.
+/**
+ * Data on disk is damaged.
  */
 #define AFFIANT_CORRUPT 8020
 
-/*
- The directory is open already, here or in another process.
+/**
+ * The directory is open already, here or in another process.
  */
 #define AFFIANT_IN_USE 8021
 
-/*
- The ledger has no such transaction, or it was rolled back.
+/**
+ * The ledger has no such transaction, or it was rolled back.
  */
 #define AFFIANT_NO_SUCH_TRANSACTION 8022
 
-/*
- A receipt, evidence or signature was checked and refused.
+/**
+ * A receipt, evidence or signature was checked and refused.
  */
 #define AFFIANT_NOT_VERIFIED 8023
 
-/*
- A receipt, evidence, key, certificate or policy cannot be read.
+/**
+ * A receipt, evidence, key, certificate or policy cannot be read.
  */
 #define AFFIANT_UNREADABLE 8024
 
-/*
- An app could not be loaded.
+/**
+ * An app could not be loaded.
  */
 #define AFFIANT_APPLICATION 8025
 
-/*
- This library was built without it, or this machine does not have it.
+/**
+ * This library was built without it, or this machine does not have it.
  */
 #define AFFIANT_UNSUPPORTED 8026
 
-/*
- A callback threw an exception.
+/**
+ * A callback threw an exception.
  */
 #define AFFIANT_CALLBACK_FAILED 8027
 
-/*
- A defect of the library. The object that was called may be of no further use; please report it.
+/**
+ * A defect of the library. The object that was called may be of no further use; please report it.
  */
 #define AFFIANT_PANIC 8028
 
-/*
- A bound on the number of handles or of other objects is reached.
+/**
+ * A bound on the number of handles or of other objects is reached.
  */
 #define AFFIANT_TOO_MANY 8029
 
-/*
- The iteration has come to its end.
+/**
+ * The iteration has come to its end.
  */
 #define AFFIANT_END 8030
 
-/*
- The ledger has not heard of it.
+/**
+ * The ledger has not heard of it.
  */
 #define AFFIANT_TX_UNKNOWN 0
 
-/*
- It is in the ledger, and not yet committed.
+/**
+ * It is in the ledger, and not yet committed.
  */
 #define AFFIANT_TX_PENDING 1
 
-/*
- Final: it is on disk and signed.
+/**
+ * Final: it is on disk and signed.
  */
 #define AFFIANT_TX_COMMITTED 2
 
-/*
- Final: it never was, since another transaction has its seqno.
+/**
+ * Final: it never was, since another transaction has its seqno.
  */
 #define AFFIANT_TX_INVALID 3
 
-/*
- It was made, and all is as it should be.
+/**
+ * It was made, and all is as it should be.
  */
 #define AFFIANT_CHECK_PASSED 1
 
-/*
- It was made, and refuses.
+/**
+ * It was made, and refuses.
  */
 #define AFFIANT_CHECK_FAILED 2
 
-/*
- It was not made; the explanation says why.
+/**
+ * It was not made; the explanation says why.
  */
 #define AFFIANT_CHECK_SKIPPED 3
 
@@ -458,650 +458,491 @@ typedef struct {
 extern "C" {
 #endif // __cplusplus
 
-/*
- Shows the bytes, which stay where they are until they are freed. Any number of threads at once.
-
- # Safety
- `view` leads to room for an `affiant_slice`.
+/**
+ * Shows the bytes, which stay where they are until they are freed. Any number of threads at once.
  */
 affiant_status affiant_bytes_view(const affiant_bytes *bytes, affiant_slice *view);
 
-/*
- Overwrites the bytes and frees them. NULL is allowed.
+/**
+ * Overwrites the bytes and frees them. NULL is allowed.
  */
 affiant_status affiant_bytes_free(affiant_bytes *bytes);
 
-/*
- Why the last failed call with `object` on this thread failed: what happened, where, what to do.
-
- `object` is a handle of any type: the first one that the failed function was given. Copies at most
- `capacity` bytes into `buffer`, the last of which is NUL, and returns the length of the whole text in
- bytes without NUL, as snprintf does; 0 if there is no such text. `buffer` may be NULL if `capacity` is 0. From any
- thread.
-
- # Safety
- `buffer` leads to `capacity` bytes.
+/**
+ * Why the last failed call with `object` on this thread failed: what happened, where, what to do.
+ *
+ * `object` is a handle of any type: the first one that the failed function was given. Copies at most
+ * `capacity` bytes into `buffer`, the last of which is NUL, and returns the length of the whole text in
+ * bytes without NUL, as snprintf does; 0 if there is no such text. `buffer` may be NULL if `capacity` is 0. From any
+ * thread.
  */
 size_t affiant_error_text(const void *object,
                           char *buffer,
                           size_t capacity);
 
-/*
- The name of a status, such as "AFFIANT_CONFLICT"; "AFFIANT_UNKNOWN_STATUS" for other numbers. Lives for ever.
+/**
+ * The name of a status, such as "AFFIANT_CONFLICT"; "AFFIANT_UNKNOWN_STATUS" for other numbers. Lives for ever.
  */
 const char *affiant_status_name(affiant_status status);
 
-/*
- What a status means, in a sentence. Lives for ever.
+/**
+ * What a status means, in a sentence. Lives for ever.
  */
 const char *affiant_status_text(affiant_status status);
 
-/*
- Shows the next entry. `AFFIANT_END` after the last one. The views live until the next call with this iterator.
- Where it goes over a transaction: `AFFIANT_INVALID_HANDLE` once that is freed, `AFFIANT_BUSY` while another thread
- uses it.
-
- # Safety
- `key` and `value` lead to room for an `affiant_slice` each.
+/**
+ * Shows the next entry. `AFFIANT_END` after the last one. The views live until the next call with this iterator.
+ * Where it goes over a transaction: `AFFIANT_INVALID_HANDLE` once that is freed, `AFFIANT_BUSY` while another thread
+ * uses it.
  */
 affiant_status affiant_iterator_next(affiant_iterator *iterator,
                                      affiant_slice *key,
                                      affiant_slice *value);
 
-/*
- Ends an iteration. NULL is allowed.
+/**
+ * Ends an iteration. NULL is allowed.
  */
 affiant_status affiant_iterator_free(affiant_iterator *iterator);
 
-/*
- Makes options: a new ledger in memory, without an address, until told otherwise. `header_version` is
- `AFFIANT_VERSION`: `AFFIANT_VERSION_MISMATCH` if this library is another one than the program was compiled for
- (`affiant_check_version` has the rule). To be freed with `affiant_options_free`. From any thread.
-
- # Safety
- `options` leads to room for a pointer.
+/**
+ * Makes options: a new ledger in memory, without an address, until told otherwise. `header_version` is
+ * `AFFIANT_VERSION`: `AFFIANT_VERSION_MISMATCH` if this library is another one than the program was compiled for
+ * (`affiant_check_version` has the rule). To be freed with `affiant_options_free`. From any thread.
  */
 affiant_status affiant_options_new(uint32_t header_version,
                                    affiant_options **options);
 
-/*
- Frees options. Runtimes that were opened with them live on. NULL is allowed; `AFFIANT_REENTRANT` from inside
- a callback.
+/**
+ * Frees options. Runtimes that were opened with them live on. NULL is allowed; `AFFIANT_REENTRANT` from inside
+ * a callback.
  */
 affiant_status affiant_options_free(affiant_options *options);
 
-/*
- Where the data lies: a directory, made if it is missing. What is in it is resumed: the same service, its
- transactions, its keys. One process at a time.
-
- # Safety
- `path` leads to as many bytes as it says.
+/**
+ * Where the data lies: a directory, made if it is missing. What is in it is resumed: the same service, its
+ * transactions, its keys. One process at a time.
  */
 affiant_status affiant_options_set_directory(affiant_options *options,
                                              affiant_slice path);
 
-/*
- What seals the node's keys at rest, where there is a directory. `path` is the file of the key, or with
- `AFFIANT_SEALING_SNP` that of the versions it was derived for; empty: beside the data. The default is
- `AFFIANT_SEALING_KEY_FILE`, beside the data.
-
- # Safety
- `path` leads to as many bytes as it says.
+/**
+ * What seals the node's keys at rest, where there is a directory. `path` is the file of the key, or with
+ * `AFFIANT_SEALING_SNP` that of the versions it was derived for; empty: beside the data. The default is
+ * `AFFIANT_SEALING_KEY_FILE`, beside the data.
  */
 affiant_status affiant_options_set_sealing(affiant_options *options,
                                            affiant_sealing kind,
                                            affiant_slice path);
 
-/*
- Where evidence of the platform comes from. The default is `AFFIANT_PLATFORM_VIRTUAL`.
+/**
+ * Where evidence of the platform comes from. The default is `AFFIANT_PLATFORM_VIRTUAL`.
  */
 affiant_status affiant_options_set_platform(affiant_options *options, affiant_platform platform);
 
-/*
- Serves HTTPS at an address, such as "127.0.0.1:8000"; port 0 lets the system choose
- (`affiant_runtime_address` has it then). May be called several times. Without any, nothing listens.
-
- # Safety
- `address` leads to as many bytes as it says.
+/**
+ * Serves HTTPS at an address, such as "127.0.0.1:8000"; port 0 lets the system choose
+ * (`affiant_runtime_address` has it then). May be called several times. Without any, nothing listens.
  */
-affiant_status affiant_options_listen(affiant_options *options, affiant_slice address);
+affiant_status affiant_options_listen(affiant_options *options,
+                                      affiant_slice address);
 
-/*
- Adds a name or IP address to those in the node's certificates, under which clients reach it.
-
- # Safety
- `name` leads to as many bytes as it says.
+/**
+ * Adds a name or IP address to those in the node's certificates, under which clients reach it.
  */
 affiant_status affiant_options_add_name(affiant_options *options, affiant_slice name);
 
-/*
- How old the oldest unsigned transaction may become before a signature is made, in milliseconds; default
- 1000. Whoever waits for a commit has one made at once.
+/**
+ * How old the oldest unsigned transaction may become before a signature is made, in milliseconds; default
+ * 1000. Whoever waits for a commit has one made at once.
  */
 affiant_status affiant_options_set_signature_delay(affiant_options *options,
                                                    uint64_t delay_ms);
 
-/*
- How many threads serve connections, and how many run handlers that take long; 0 leaves the default.
+/**
+ * How many threads serve connections, and how many run handlers that take long; 0 leaves the default.
  */
 affiant_status affiant_options_set_threads(affiant_options *options,
                                            uint32_t http_threads,
                                            uint32_t executor_threads);
 
-/*
- Adds a member of the consortium that governs a new service: certificate and public encryption key
- (RSA) in PEM, the latter empty for a member who holds no recovery share; `data_json` is any JSON or empty.
-
- # Safety
- The slices lead to as many bytes as they say.
+/**
+ * Adds a member of the consortium that governs a new service: certificate and public encryption key
+ * (RSA) in PEM, the latter empty for a member who holds no recovery share; `data_json` is any JSON or empty.
  */
 affiant_status affiant_options_add_member(affiant_options *options,
                                           affiant_slice certificate_pem,
                                           affiant_slice encryption_key_pem,
                                           affiant_slice data_json);
 
-/*
- Adds a user of a new service: certificate in PEM; `data_json` is any JSON or empty.
-
- # Safety
- The slices lead to as many bytes as they say.
+/**
+ * Adds a user of a new service: certificate in PEM; `data_json` is any JSON or empty.
  */
 affiant_status affiant_options_add_user(affiant_options *options,
                                         affiant_slice certificate_pem,
                                         affiant_slice data_json);
 
-/*
- The receipt as JSON, as CCF's `GET /receipt` answers it. The view lives as long as the receipt.
-
- # Safety
- `json` leads to room for an `affiant_slice`.
+/**
+ * The receipt as JSON, as CCF's `GET /receipt` answers it. The view lives as long as the receipt.
  */
 affiant_status affiant_receipt_json(const affiant_receipt *receipt, affiant_slice *json);
 
-/*
- The receipt as a COSE_Sign1 message (draft-ietf-cose-merkle-tree-proofs). `AFFIANT_NOT_FOUND` for that of a signature
- transaction, which has none in this form. The view lives as long as the receipt.
-
- # Safety
- `cose` leads to room for an `affiant_slice`.
+/**
+ * The receipt as a COSE_Sign1 message (draft-ietf-cose-merkle-tree-proofs). `AFFIANT_NOT_FOUND` for that of a signature
+ * transaction, which has none in this form. The view lives as long as the receipt.
  */
 affiant_status affiant_receipt_cose(const affiant_receipt *receipt,
                                     affiant_slice *cose);
 
-/*
- The transaction that it is the receipt of.
-
- # Safety
- `txid` leads to room for an `affiant_txid`.
+/**
+ * The transaction that it is the receipt of.
  */
 affiant_status affiant_receipt_txid(const affiant_receipt *receipt, affiant_txid *txid);
 
-/*
- Frees a receipt. NULL is allowed.
+/**
+ * Frees a receipt. NULL is allowed.
  */
 affiant_status affiant_receipt_free(affiant_receipt *receipt);
 
-/*
- Checks a receipt, JSON or COSE, against the service's certificate, PEM. Offline: no runtime is needed. `options`
- may be NULL. `AFFIANT_OK` if it holds, `AFFIANT_NOT_VERIFIED` if not; `verdict`, which may be NULL, then says which
- checks were made, and is to be freed with `affiant_verdict_free`. `AFFIANT_UNREADABLE` if there is nothing to judge.
- From any thread.
-
- # Safety
- The slices lead to as many bytes as they say, `options` to as many as its size says, `verdict` is NULL or
- leads to room for a pointer.
+/**
+ * Checks a receipt, JSON or COSE, against the service's certificate, PEM. Offline: no runtime is needed. `options`
+ * may be NULL. `AFFIANT_OK` if it holds, `AFFIANT_NOT_VERIFIED` if not; `verdict`, which may be NULL, then says which
+ * checks were made, and is to be freed with `affiant_verdict_free`. `AFFIANT_UNREADABLE` if there is nothing to judge.
+ * From any thread.
  */
 affiant_status affiant_verify_receipt(affiant_slice receipt,
                                       affiant_slice service_certificate_pem,
                                       const affiant_receipt_options *options,
                                       affiant_verdict **verdict);
 
-/*
- Starts a node as the options say: a new service, or the one whose data is in their directory. Returns once
- it is ready. The options stay the program's, and have the text of a failure: `AFFIANT_IN_USE`,
- `AFFIANT_CORRUPT`, `AFFIANT_STORAGE`, `AFFIANT_INVALID_ARGUMENT`, `AFFIANT_FORKED` where this process was forked while a
- runtime was open. To be freed with `affiant_runtime_free`.
-
- # Safety
- `runtime` leads to room for a pointer.
+/**
+ * Starts a node as the options say: a new service, or the one whose data is in their directory. Returns once
+ * it is ready. The options stay the program's, and have the text of a failure: `AFFIANT_IN_USE`,
+ * `AFFIANT_CORRUPT`, `AFFIANT_STORAGE`, `AFFIANT_INVALID_ARGUMENT`, `AFFIANT_FORKED` where this process was forked while a
+ * runtime was open. To be freed with `affiant_runtime_free`.
  */
 affiant_status affiant_runtime_open(const affiant_options *options,
                                     affiant_runtime **runtime);
 
-/*
- Takes no new calls and requests, waits up to `timeout_ms` for those under way, signs and syncs what there is,
- and ends every thread. Calls that come later: `AFFIANT_CLOSED`; snapshots and receipts stay readable. A second
- call does nothing. `AFFIANT_TIMEOUT` if calls remain under way: nothing new is taken, call it again.
- `AFFIANT_REENTRANT` from inside a callback.
+/**
+ * Takes no new calls and requests, waits up to `timeout_ms` for those under way, signs and syncs what there is,
+ * and ends every thread. Calls that come later: `AFFIANT_CLOSED`; snapshots and receipts stay readable. A second
+ * call does nothing. `AFFIANT_TIMEOUT` if calls remain under way: nothing new is taken, call it again.
+ * `AFFIANT_REENTRANT` from inside a callback.
  */
 affiant_status affiant_runtime_stop(const affiant_runtime *runtime,
                                     uint64_t timeout_ms);
 
-/*
- Stops a runtime if that was not done, and frees it. What belongs to it (transactions, snapshots, receipts)
- is freed by itself, before or after. NULL is allowed. `AFFIANT_BUSY` while other threads are in calls with it,
- `AFFIANT_REENTRANT` from inside a callback: it is not freed then.
+/**
+ * Stops a runtime if that was not done, and frees it. What belongs to it (transactions, snapshots, receipts)
+ * is freed by itself, before or after. NULL is allowed. `AFFIANT_BUSY` while other threads are in calls with it,
+ * `AFFIANT_REENTRANT` from inside a callback: it is not freed then.
  */
 affiant_status affiant_runtime_free(affiant_runtime *runtime);
 
-/*
- Where it listens: "127.0.0.1:41234", by position from 0. `AFFIANT_NOT_FOUND` beyond the last. The view lives as
- long as the runtime.
-
- # Safety
- `address` leads to room for an `affiant_slice`.
+/**
+ * Where it listens: "127.0.0.1:41234", by position from 0. `AFFIANT_NOT_FOUND` beyond the last. The view lives as
+ * long as the runtime.
  */
 affiant_status affiant_runtime_address(const affiant_runtime *runtime,
                                        size_t index,
                                        affiant_slice *address);
 
-/*
- The service's certificate, PEM: what receipts and TLS connections are checked against. The view lives as
- long as the runtime.
-
- # Safety
- `pem` leads to room for an `affiant_slice`.
+/**
+ * The service's certificate, PEM: what receipts and TLS connections are checked against. The view lives as
+ * long as the runtime.
  */
 affiant_status affiant_runtime_service_certificate(const affiant_runtime *runtime,
                                                    affiant_slice *pem);
 
-/*
- The node's id: the SHA-256 of its public key, in hex. The view lives as long as the runtime.
-
- # Safety
- `id` leads to room for an `affiant_slice`.
+/**
+ * The node's id: the SHA-256 of its public key, in hex. The view lives as long as the runtime.
  */
 affiant_status affiant_runtime_node_id(const affiant_runtime *runtime, affiant_slice *id);
 
-/*
- The newest transaction, committed or not.
-
- # Safety
- `txid` leads to room for an `affiant_txid`.
+/**
+ * The newest transaction, committed or not.
  */
 affiant_status affiant_runtime_last(const affiant_runtime *runtime, affiant_txid *txid);
 
-/*
- The newest committed transaction: it and all before it are on disk and signed.
-
- # Safety
- `txid` leads to room for an `affiant_txid`.
+/**
+ * The newest committed transaction: it and all before it are on disk and signed.
  */
 affiant_status affiant_runtime_committed(const affiant_runtime *runtime, affiant_txid *txid);
 
-/*
- What is known of a transaction.
-
- # Safety
- `status` leads to room for an `affiant_tx_status`.
+/**
+ * What is known of a transaction.
  */
 affiant_status affiant_runtime_tx_status(const affiant_runtime *runtime,
                                          affiant_txid txid,
                                          affiant_tx_status *status);
 
-/*
- The id of the transaction with that seqno. `AFFIANT_NO_SUCH_TRANSACTION` if the ledger is not that long.
-
- # Safety
- `txid` leads to room for an `affiant_txid`.
+/**
+ * The id of the transaction with that seqno. `AFFIANT_NO_SUCH_TRANSACTION` if the ledger is not that long.
  */
 affiant_status affiant_runtime_txid_at(const affiant_runtime *runtime,
                                        uint64_t seqno,
                                        affiant_txid *txid);
 
-/*
- Waits up to `timeout_ms` until a transaction is committed. `AFFIANT_TIMEOUT`; `AFFIANT_NO_SUCH_TRANSACTION`.
+/**
+ * Waits up to `timeout_ms` until a transaction is committed. `AFFIANT_TIMEOUT`; `AFFIANT_NO_SUCH_TRANSACTION`.
  */
 affiant_status affiant_runtime_wait(const affiant_runtime *runtime,
                                     affiant_txid txid,
                                     uint64_t timeout_ms);
 
-/*
- Waits up to `timeout_ms` until everything is committed that is there now. `last`, which may be NULL: the
- newest of it.
-
- # Safety
- `last` is NULL or leads to room for an `affiant_txid`.
+/**
+ * Waits up to `timeout_ms` until everything is committed that is there now. `last`, which may be NULL: the
+ * newest of it.
  */
 affiant_status affiant_runtime_sync(const affiant_runtime *runtime,
                                     uint64_t timeout_ms,
                                     affiant_txid *last);
 
-/*
- The receipt of a transaction, for whose commit it waits up to `timeout_ms`. `AFFIANT_TIMEOUT`;
- `AFFIANT_NO_SUCH_TRANSACTION`. To be freed with `affiant_receipt_free`.
-
- # Safety
- `receipt` leads to room for a pointer.
+/**
+ * The receipt of a transaction, for whose commit it waits up to `timeout_ms`. `AFFIANT_TIMEOUT`;
+ * `AFFIANT_NO_SUCH_TRANSACTION`. To be freed with `affiant_receipt_free`.
  */
 affiant_status affiant_runtime_receipt(const affiant_runtime *runtime,
                                        affiant_txid txid,
                                        uint64_t timeout_ms,
                                        affiant_receipt **receipt);
 
-/*
- The newest state, which stays as it is however the ledger goes on. To be freed with `affiant_snapshot_free`.
-
- # Safety
- `snapshot` leads to room for a pointer.
+/**
+ * The newest state, which stays as it is however the ledger goes on. To be freed with `affiant_snapshot_free`.
  */
 affiant_status affiant_runtime_snapshot(const affiant_runtime *runtime,
                                         affiant_snapshot **snapshot);
 
-/*
- Begins a transaction: it sees one state of the ledger, and its own writes. Nothing of it is kept unless it is
- committed. To be freed with `affiant_tx_free`.
-
- # Safety
- `tx` leads to room for a pointer.
+/**
+ * Begins a transaction: it sees one state of the ledger, and its own writes. Nothing of it is kept unless it is
+ * committed. To be freed with `affiant_tx_free`.
  */
 affiant_status affiant_tx_begin(const affiant_runtime *runtime,
                                 affiant_tx **tx);
 
-/*
- Frees a snapshot, and with it every view into it. NULL is allowed.
+/**
+ * Frees a snapshot, and with it every view into it. NULL is allowed.
  */
 affiant_status affiant_snapshot_free(affiant_snapshot *snapshot);
 
-/*
- The newest transaction in the snapshot.
-
- # Safety
- `txid` leads to room for an `affiant_txid`.
+/**
+ * The newest transaction in the snapshot.
  */
 affiant_status affiant_snapshot_version(const affiant_snapshot *snapshot, affiant_txid *txid);
 
-/*
- The value under a key. `AFFIANT_NOT_FOUND` if there is none. The view lives as long as the snapshot.
-
- # Safety
- The slices lead to as many bytes as they say, `value` to room for one.
+/**
+ * The value under a key. `AFFIANT_NOT_FOUND` if there is none. The view lives as long as the snapshot.
  */
 affiant_status affiant_snapshot_get(const affiant_snapshot *snapshot,
                                     affiant_slice map,
                                     affiant_slice key,
                                     affiant_slice *value);
 
-/*
- Whether there is a value under a key.
-
- # Safety
- The slices lead to as many bytes as they say, `found` to room for a bool.
+/**
+ * Whether there is a value under a key.
  */
 affiant_status affiant_snapshot_has(const affiant_snapshot *snapshot,
                                     affiant_slice map,
                                     affiant_slice key,
                                     bool *found);
 
-/*
- How many keys a map has; 0 for one that was never written.
-
- # Safety
- `map` leads to as many bytes as it says, `count` to room for a number.
+/**
+ * How many keys a map has; 0 for one that was never written.
  */
 affiant_status affiant_snapshot_count(const affiant_snapshot *snapshot,
                                       affiant_slice map,
                                       uint64_t *count);
 
-/*
- The seqno of the transaction that last wrote a key. `AFFIANT_NOT_FOUND` if there is no such key.
-
- # Safety
- The slices lead to as many bytes as they say, `seqno` to room for a number.
+/**
+ * The seqno of the transaction that last wrote a key. `AFFIANT_NOT_FOUND` if there is no such key.
  */
 affiant_status affiant_snapshot_version_of(const affiant_snapshot *snapshot,
                                            affiant_slice map,
                                            affiant_slice key,
                                            uint64_t *seqno);
 
-/*
- Iterates over the entries of a map in a range, ascending by key; `range` may be NULL: all. To be freed with
- `affiant_iterator_free`, before or after the snapshot.
-
- # Safety
- `map` and the slices of `range` lead to as many bytes as they say, `range` to as many as its size says,
- `iterator` to room for a pointer.
+/**
+ * Iterates over the entries of a map in a range, ascending by key; `range` may be NULL: all. To be freed with
+ * `affiant_iterator_free`, before or after the snapshot.
  */
 affiant_status affiant_snapshot_range(const affiant_snapshot *snapshot,
                                       affiant_slice map,
                                       const affiant_range *range,
                                       affiant_iterator **iterator);
 
-/*
- Iterates over the names of the maps that were ever written, ascending: each is a key, with an empty value.
- To be freed with `affiant_iterator_free`.
-
- # Safety
- `iterator` leads to room for a pointer.
+/**
+ * Iterates over the names of the maps that were ever written, ascending: each is a key, with an empty value.
+ * To be freed with `affiant_iterator_free`.
  */
 affiant_status affiant_snapshot_maps(const affiant_snapshot *snapshot,
                                      affiant_iterator **iterator);
 
-/*
- Frees a transaction; what was not committed leaves no trace. NULL is allowed.
+/**
+ * Frees a transaction; what was not committed leaves no trace. NULL is allowed.
  */
 affiant_status affiant_tx_free(affiant_tx *tx);
 
-/*
- The value under a key, as this transaction sees it. `AFFIANT_NOT_FOUND` if there is none. The view lives until
- the next call with this transaction.
-
- # Safety
- The slices lead to as many bytes as they say, `value` to room for one.
+/**
+ * The value under a key, as this transaction sees it. `AFFIANT_NOT_FOUND` if there is none. The view lives until
+ * the next call with this transaction.
  */
 affiant_status affiant_tx_get(affiant_tx *tx,
                               affiant_slice map,
                               affiant_slice key,
                               affiant_slice *value);
 
-/*
- Whether there is a value under a key, as this transaction sees it.
-
- # Safety
- The slices lead to as many bytes as they say, `found` to room for a bool.
+/**
+ * Whether there is a value under a key, as this transaction sees it.
  */
 affiant_status affiant_tx_has(affiant_tx *tx, affiant_slice map, affiant_slice key, bool *found);
 
-/*
- Writes a value under a key. A map comes to be with its first write; what is in one whose name begins with
- "public:" is in the clear in the ledger, everything else is encrypted. `AFFIANT_TOO_LARGE`,
- `AFFIANT_READ_ONLY`, or `AFFIANT_INVALID_ARGUMENT` for a name that no map may have.
-
- # Safety
- The slices lead to as many bytes as they say.
+/**
+ * Writes a value under a key. A map comes to be with its first write; what is in one whose name begins with
+ * "public:" is in the clear in the ledger, everything else is encrypted. `AFFIANT_TOO_LARGE`,
+ * `AFFIANT_READ_ONLY`, or `AFFIANT_INVALID_ARGUMENT` for a name that no map may have.
  */
 affiant_status affiant_tx_put(affiant_tx *tx,
                               affiant_slice map,
                               affiant_slice key,
                               affiant_slice value);
 
-/*
- Removes a key; that it was not there is no failure.
-
- # Safety
- The slices lead to as many bytes as they say.
+/**
+ * Removes a key; that it was not there is no failure.
  */
 affiant_status affiant_tx_remove(affiant_tx *tx, affiant_slice map, affiant_slice key);
 
-/*
- Removes every key of a map.
-
- # Safety
- `map` leads to as many bytes as it says.
+/**
+ * Removes every key of a map.
  */
 affiant_status affiant_tx_clear(affiant_tx *tx, affiant_slice map);
 
-/*
- How many keys a map has. The transaction then depends on the whole map.
-
- # Safety
- `map` leads to as many bytes as it says, `count` to room for a number.
+/**
+ * How many keys a map has. The transaction then depends on the whole map.
  */
 affiant_status affiant_tx_count(affiant_tx *tx, affiant_slice map, uint64_t *count);
 
-/*
- The seqno of the transaction before this one that last wrote a key. `AFFIANT_NOT_FOUND` if the key was not
- there when this one began.
-
- # Safety
- The slices lead to as many bytes as they say, `seqno` to room for a number.
+/**
+ * The seqno of the transaction before this one that last wrote a key. `AFFIANT_NOT_FOUND` if the key was not
+ * there when this one began.
  */
 affiant_status affiant_tx_version_of(affiant_tx *tx,
                                      affiant_slice map,
                                      affiant_slice key,
                                      uint64_t *seqno);
 
-/*
- Attaches the SHA-256, 32 bytes, of what the transaction claims to the world: its receipt proves it.
-
- # Safety
- `digest` leads to as many bytes as it says.
+/**
+ * Attaches the SHA-256, 32 bytes, of what the transaction claims to the world: its receipt proves it.
  */
-affiant_status affiant_tx_set_claims_digest(affiant_tx *tx, affiant_slice digest);
+affiant_status affiant_tx_set_claims_digest(affiant_tx *tx,
+                                            affiant_slice digest);
 
-/*
- Iterates over the entries of a map in a range, ascending by key; `range` may be NULL: all. It sees the
- transaction as it is when it gets there: what is written ahead of it is seen. The transaction then
- depends on the whole map. To be freed with `affiant_iterator_free`, before or after the transaction.
-
- # Safety
- `map` and the slices of `range` lead to as many bytes as they say, `range` to as many as its size says,
- `iterator` to room for a pointer.
+/**
+ * Iterates over the entries of a map in a range, ascending by key; `range` may be NULL: all. It sees the
+ * transaction as it is when it gets there: what is written ahead of it is seen. The transaction then
+ * depends on the whole map. To be freed with `affiant_iterator_free`, before or after the transaction.
  */
 affiant_status affiant_tx_range(affiant_tx *tx,
                                 affiant_slice map,
                                 const affiant_range *range,
                                 affiant_iterator **iterator);
 
-/*
- Commits: gives the transaction its id and its place in the ledger. Others see it from then on; it is on disk
- once `affiant_runtime_wait` says so. Its handle then holds a fresh transaction, as it does after
- `AFFIANT_CONFLICT`, where nothing was kept: run it again. The id of one that only read is that of what it read;
- 0.0 if it read nothing. `AFFIANT_TOO_MANY_PENDING`, `AFFIANT_FAILED`, `AFFIANT_CLOSED`; `AFFIANT_REENTRANT` for the transaction of a
- callback, which the runtime ends.
-
- # Safety
- `txid` is NULL or leads to room for an `affiant_txid`.
+/**
+ * Commits: gives the transaction its id and its place in the ledger. Others see it from then on; it is on disk
+ * once `affiant_runtime_wait` says so. Its handle then holds a fresh transaction, as it does after
+ * `AFFIANT_CONFLICT`, where nothing was kept: run it again. The id of one that only read is that of what it read;
+ * 0.0 if it read nothing. `AFFIANT_TOO_MANY_PENDING`, `AFFIANT_FAILED`, `AFFIANT_CLOSED`; `AFFIANT_REENTRANT` for the transaction of a
+ * callback, which the runtime ends.
  */
 affiant_status affiant_tx_commit(affiant_tx *tx,
                                  affiant_txid *txid);
 
-/*
- As `affiant_tx_commit`, and waits up to `timeout_ms` until it is on disk, signed and final. On `AFFIANT_TIMEOUT` it
- has its id, which is written, and may still come to be committed.
-
- # Safety
- `txid` is NULL or leads to room for an `affiant_txid`.
+/**
+ * As `affiant_tx_commit`, and waits up to `timeout_ms` until it is on disk, signed and final. On `AFFIANT_TIMEOUT` it
+ * has its id, which is written, and may still come to be committed.
  */
 affiant_status affiant_tx_commit_and_wait(affiant_tx *tx,
                                           uint64_t timeout_ms,
                                           affiant_txid *txid);
 
-/*
- Begins the transaction anew: what it has done is forgotten. `AFFIANT_REENTRANT` for that of a callback.
+/**
+ * Begins the transaction anew: what it has done is forgotten. `AFFIANT_REENTRANT` for that of a callback.
  */
 affiant_status affiant_tx_reset(affiant_tx *tx);
 
-/*
- Writes an id as text, such as "2.17". Copies at most `capacity` bytes, the last of which is NUL, and
- returns the length of the whole text in bytes without NUL; 48 bytes are always enough. From any thread.
-
- # Safety
- `buffer` leads to `capacity` bytes, or is NULL.
+/**
+ * Writes an id as text, such as "2.17". Copies at most `capacity` bytes, the last of which is NUL, and
+ * returns the length of the whole text in bytes without NUL; 48 bytes are always enough. From any thread.
  */
 size_t affiant_txid_format(affiant_txid txid,
                            char *buffer,
                            size_t capacity);
 
-/*
- Reads an id, such as "2.17". `AFFIANT_INVALID_ARGUMENT` if the text is none. From any thread.
-
- # Safety
- `text` leads to as many bytes as it says, `txid` to room for an `affiant_txid`.
+/**
+ * Reads an id, such as "2.17". `AFFIANT_INVALID_ARGUMENT` if the text is none. From any thread.
  */
 affiant_status affiant_txid_parse(affiant_slice text, affiant_txid *txid);
 
-/*
- Frees a verdict. NULL is allowed.
+/**
+ * Frees a verdict. NULL is allowed.
  */
 affiant_status affiant_verdict_free(affiant_verdict *verdict);
 
-/*
- Whether it holds: what proves it was checked, and no check failed.
-
- # Safety
- `valid` leads to room for a bool.
+/**
+ * Whether it holds: what proves it was checked, and no check failed.
  */
 affiant_status affiant_verdict_is_valid(const affiant_verdict *verdict, bool *valid);
 
-/*
- The transaction that a receipt speaks of. `AFFIANT_NOT_FOUND` if it does not say, or was no receipt.
-
- # Safety
- `txid` leads to room for an `affiant_txid`.
+/**
+ * The transaction that a receipt speaks of. `AFFIANT_NOT_FOUND` if it does not say, or was no receipt.
  */
 affiant_status affiant_verdict_txid(const affiant_verdict *verdict,
                                     affiant_txid *txid);
 
-/*
- How many checks there are.
-
- # Safety
- `count` leads to room for a number.
+/**
+ * How many checks there are.
  */
 affiant_status affiant_verdict_count(const affiant_verdict *verdict, size_t *count);
 
-/*
- One check, by position from 0, in the order in which they were made. `check->size` is set before the call.
- `AFFIANT_NOT_FOUND` beyond the last.
-
- # Safety
- `check` leads to as many bytes as its size says.
+/**
+ * One check, by position from 0, in the order in which they were made. `check->size` is set before the call.
+ * `AFFIANT_NOT_FOUND` beyond the last.
  */
 affiant_status affiant_verdict_check(const affiant_verdict *verdict,
                                      size_t index,
                                      affiant_check *check);
 
-/*
- The whole verdict as JSON: {"valid", "txid", "checks": [{"name", "outcome", "explanation"}]}. The view lives
- as long as the verdict.
-
- # Safety
- `json` leads to room for an `affiant_slice`.
+/**
+ * The whole verdict as JSON: {"valid", "txid", "checks": [{"name", "outcome", "explanation"}]}. The view lives
+ * as long as the verdict.
  */
 affiant_status affiant_verdict_json(const affiant_verdict *verdict,
                                     affiant_slice *json);
 
-/*
- The version of the library that runs, as `AFFIANT_VERSION` has that of the header.
+/**
+ * The version of the library that runs, as `AFFIANT_VERSION` has that of the header.
  */
 uint32_t affiant_version(void);
 
-/*
- The version of the library that runs, such as "0.1.0". Lives for ever.
+/**
+ * The version of the library that runs, such as "0.1.0". Lives for ever.
  */
 const char *affiant_version_text(void);
 
-/*
- Whether a program that was compiled with the header of version `header` (pass `AFFIANT_VERSION`) can use
- this library: both have the same major version, while that is 0 also the same minor version, and the
- library is not older than the header. `AFFIANT_VERSION_MISMATCH` if not.
+/**
+ * Whether a program that was compiled with the header of version `header` (pass `AFFIANT_VERSION`) can use
+ * this library: both have the same major version, while that is 0 also the same minor version, and the
+ * library is not older than the header. `AFFIANT_VERSION_MISMATCH` if not.
  */
 affiant_status affiant_check_version(uint32_t header);
 
-/*
- Whether the library was built with a feature: "js", "python". Unknown names: false.
-
- # Safety
- `name` leads to as many bytes as it says.
+/**
+ * Whether the library was built with a feature: "js", "python". Unknown names: false.
  */
 bool affiant_has_feature(affiant_slice name);
 
 #ifdef __cplusplus
 }  // extern "C"
 #endif  // __cplusplus
-
-#endif  /* AFFIANT_H */
 
 #ifdef __cplusplus
 extern "C" {
@@ -1128,3 +969,5 @@ static inline affiant_slice affiant_data(const void *data, size_t size) {
 #ifdef __cplusplus
 }
 #endif
+
+#endif  /* AFFIANT_H */

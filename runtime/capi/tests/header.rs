@@ -16,12 +16,14 @@ fn generated() -> String {
     let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut config = cbindgen::Config::from_file(crate_dir.join("cbindgen.toml")).unwrap();
     config.header = Some(PREAMBLE.trim_end().to_owned());
-    config.trailer = Some(TRAILER.trim_end().to_owned());
     let bindings =
         cbindgen::Builder::new().with_crate(crate_dir).with_config(config).generate().unwrap();
     let mut text = Vec::new();
     bindings.write(&mut text);
-    without_rust(&String::from_utf8(text).unwrap())
+    let text = without_rust(&String::from_utf8(text).unwrap());
+    // What is inline must be within the guard too.
+    let (guarded, end) = text.split_at(text.rfind("#endif").unwrap());
+    format!("{guarded}{}\n\n{end}", TRAILER.trim_end())
 }
 
 /// Drops the sections of comments that are no concern of C's.
