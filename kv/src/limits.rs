@@ -32,6 +32,9 @@ pub const GATHERED_ENTRY_BYTES_MAX: usize = 1 << 14;
 pub const BUFFER_BYTES: usize = 1 << 18;
 /// Such buffers whose memory is used again, in the queue and in the ledger's writer each.
 pub const RECYCLED_COUNT_MAX: usize = 8;
+/// Time for which what is synced need not be on the consensus record, in milliseconds: within it the
+/// next batch mostly says it.
+pub const SYNCED_RECORD_DELAY_MS: u64 = 20;
 /// Bytes of entries at which a batch is handed to the disk even while another one is written.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
 /// Batches on their way to the disk at which a full batch waits.

@@ -6,11 +6,13 @@
 //! 2. When a signature is due, it takes the next number from the store. Once all entries below that
 //!    number have arrived, the root over them is signed, and the signature entry follows them.
 //! 3. What has gathered goes to the disk as one batch with one sync, and to consensus as one entry.
-//! 4. When the sync has returned and consensus has committed the batch, the highest signature in it
-//!    is the commit point. Meanwhile the next batch gathers.
+//! 4. When the sync has returned and consensus has committed the batch, its entries are durable: no
+//!    restart loses them. The highest signature in it is the commit point. Meanwhile the next batch
+//!    gathers.
 //!
 //! A signature is due after so many entries, so many bytes, so much time, at a chunk's forced end,
-//! and, when somebody waits for commit, as soon as no sync is under way.
+//! and, when somebody waits for commit, as soon as no sync is under way. Who waits for durability
+//! alone causes a batch, but no signature.
 //!
 //! Invariants
 //! * A failed disk operation, seal, signature or engine poisons the replica for good: the store stops
@@ -33,7 +35,9 @@ use crate::consensus::{Consensus, Pending, Span};
 use crate::error::KvError;
 use crate::history::History;
 use crate::ledger::{LedgerIndex, Writer};
-use crate::limits::{BATCH_BYTES_MAX, BATCHES_IN_FLIGHT_MAX, SIGNATURE_BYTES_MAX};
+use crate::limits::{
+    BATCH_BYTES_MAX, BATCHES_IN_FLIGHT_MAX, SIGNATURE_BYTES_MAX, SYNCED_RECORD_DELAY_MS,
+};
 use crate::queue::SealedQueue;
 use crate::seal::Sealer;
 use crate::sidecar::Sidecar;
@@ -65,6 +69,8 @@ pub struct Replica {
     signed: VecDeque<Arc<SignedRoot>>,
     gathered: Gathered,
     in_flight: VecDeque<InFlight>,
+    /// What is synced, as long as no record of it is on its way.
+    unrecorded: Option<Unrecorded>,
     batch_id: u64,
     committed: u64,
     poisoned: bool,
@@ -97,8 +103,22 @@ struct Unsigned {
 struct Gathered {
     span: Option<Span>,
     bytes: usize,
-    /// It cannot wait: it holds a signature, or is large.
+    /// It cannot wait: it holds a signature, or somebody waits for it to be durable.
     urgent: bool,
+}
+
+/// What the consensus record does not yet say to be synced. Mostly the next batch says it, and a write
+/// of its own would only delay that.
+#[derive(Clone, Copy)]
+struct Unrecorded {
+    synced: u64,
+    since_ms: u64,
+}
+
+impl Unrecorded {
+    fn due_ms(&self) -> u64 {
+        self.since_ms.saturating_add(SYNCED_RECORD_DELAY_MS)
+    }
 }
 
 /// A batch under way.
@@ -132,8 +152,16 @@ impl Replica {
     /// When the next [`Event::Tick`] matters, on its clock; `None` while nothing waits for time.
     #[must_use]
     pub fn next_due_ms(&self) -> Option<u64> {
-        let waiting = self.unsigned.entries > 0 && self.signature.is_none() && !self.poisoned;
-        waiting.then(|| self.unsigned.since_ms.saturating_add(self.config.signature_delay_ms))
+        if self.poisoned {
+            return None;
+        }
+        let waiting = self.unsigned.entries > 0 && self.signature.is_none();
+        let signature =
+            waiting.then(|| self.unsigned.since_ms.saturating_add(self.config.signature_delay_ms));
+        // While something is under way or gathers, the next batch says it.
+        let idle = self.in_flight.is_empty() && self.gathered.span.is_none();
+        let record = self.unrecorded.filter(|_| idle).map(|unrecorded| unrecorded.due_ms());
+        signature.into_iter().chain(record).min()
     }
 
     /// The path of the entry at `seqno` to a root that is in [`Effects::committed`]: until a step sees
@@ -156,12 +184,13 @@ impl Replica {
         self.index.clone()
     }
 
-    /// Whether everything that was sequenced is signed, durable and committed, and nothing is under
-    /// way: the state in which a node may stop.
+    /// Whether everything that was sequenced is signed, durable, committed and on record as such, and
+    /// nothing is under way: the state in which a node may stop. [`Event::SignNow`] leads to it.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         let last = self.store.last().seqno;
-        self.in_flight.is_empty() && (self.committed == last || self.poisoned)
+        let done = self.committed == last && self.unrecorded.is_none();
+        self.in_flight.is_empty() && (done || self.poisoned)
     }
 
     fn now_ms(&self) -> u64 {
@@ -181,6 +210,7 @@ impl Replica {
                 }
             }
             Event::CommitWanted => self.demand.commit_wanted = true,
+            Event::DurableWanted => self.gathered.urgent |= self.gathered.span.is_some(),
             Event::SignNow => self.demand.sign_now = true,
             Event::EndChunk => self.demand.end_chunk = true,
             Event::Synced { batch } => self.synced(batch, effects)?,
@@ -193,6 +223,7 @@ impl Replica {
     }
 
     fn advance(&mut self, effects: &mut Effects) -> Result<(), KvError> {
+        let at_once = self.demand.sign_now;
         self.sign_if_reached()?;
         if self.signature.is_none() && self.clock.is_some() && self.signature_is_due() {
             self.demand.commit_wanted = false;
@@ -211,6 +242,7 @@ impl Replica {
         if (self.gathered.urgent && under_way == 0) || (full && under_way < BATCHES_IN_FLIGHT_MAX) {
             self.emit_batch(effects)?;
         }
+        self.record_synced(at_once, effects);
         Ok(())
     }
 
@@ -286,6 +318,8 @@ impl Replica {
             return Err(KvError::Consensus("a proposal was not taken".to_owned()));
         };
         let mut ops = self.record(&pending, span.first - 1);
+        // It is below this batch.
+        self.unrecorded = None;
         ops.extend(self.writer.rename_committed(self.committed));
         ops.extend(self.writer.flush());
         self.send(ops, Some(pending.number), Some(span.last), effects);
@@ -352,6 +386,7 @@ impl Replica {
     /// The engine has committed everything up to `last`: moves the commit point to the highest
     /// signature within.
     fn commit(&mut self, last: u64, effects: &mut Effects) {
+        effects.durable = Some(last);
         let mut newest = None;
         while let Some(signed) = self.signed.pop_front_if(|signed| signed.txid.seqno <= last) {
             newest = Some(signed.txid);
@@ -363,13 +398,27 @@ impl Replica {
             self.store.compact(txid);
             self.index.set_committed(txid.seqno);
         }
-        // A batch that is about to follow will carry both; otherwise they go by themselves.
+        // A batch that is about to follow will carry the names; otherwise they go by themselves.
         if self.in_flight.is_empty() && self.gathered.span.is_none() {
-            let mut ops = self.writer.rename_committed(self.committed);
-            ops.extend(self.sidecar.synced(last));
+            let ops = self.writer.rename_committed(self.committed);
             if !ops.is_empty() {
                 self.send(ops, None, None, effects);
             }
+        }
+        self.unrecorded = Some(Unrecorded { synced: last, since_ms: self.now_ms() });
+    }
+
+    /// Puts on record what is synced, if no batch has come that says it by the way.
+    fn record_synced(&mut self, at_once: bool, effects: &mut Effects) {
+        let now_ms = self.now_ms();
+        let is_due = |unrecorded: &mut Unrecorded| at_once || unrecorded.due_ms() <= now_ms;
+        if !self.in_flight.is_empty() || self.gathered.span.is_some() {
+            return;
+        }
+        if let Some(Unrecorded { synced, .. }) = self.unrecorded.take_if(is_due)
+            && let Some(op) = self.sidecar.synced(synced)
+        {
+            self.send(vec![op], None, None, effects);
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod common;
 
+use affiant_kv::limits::SYNCED_RECORD_DELAY_MS;
 use affiant_kv::{Event, ReplicaConfig, TxStatus};
 use affiant_proof::TxId;
 use common::{Node, files, small_chunks};
@@ -27,6 +28,38 @@ fn p01_nothing_is_committed_before_its_sync_has_returned() {
     node.perform_one();
     assert_eq!(node.store().status(txid), TxStatus::Committed);
     assert_eq!(node.committed.last().unwrap().txid, TxId::new(2, 4));
+}
+
+#[test]
+fn p01_nothing_is_durable_before_its_sync_has_returned_and_no_signature_is_needed() {
+    let mut node = Node::create(ReplicaConfig::default());
+    let (signed, before) = (node.committed.len(), node.durable);
+    assert_eq!(before, 2, "a commit is durable");
+    node.step(Event::DurableWanted);
+    assert!(node.pending.is_empty(), "there is nothing to be made durable");
+    let first = node.put("records", "key", "value");
+    let second = node.put("records", "other", "value");
+    node.drain();
+    node.step(Event::DurableWanted);
+    assert_eq!((node.pending.len(), node.durable), (1, before), "one batch with one sync");
+    let third = node.put("records", "key", "later");
+    node.drain();
+    node.step(Event::DurableWanted);
+    assert_eq!(node.pending.len(), 1, "{third} waits for the sync under way");
+    node.perform_one();
+    assert_eq!((node.durable, node.pending.len()), (second.seqno, 1));
+    node.perform_all();
+    assert_eq!(node.durable, third.seqno);
+    assert_eq!(node.committed.len(), signed);
+    assert_eq!(node.store().status(first), TxStatus::Pending);
+    // A restart keeps all of it, and its signature covers it.
+    let (after, recovered) = node.restart().unwrap();
+    assert_eq!(recovered.last, third);
+    assert_eq!(after.store().status(third), TxStatus::Committed);
+    // So does the signature that comes with time.
+    node.tick(1_000);
+    node.perform_all();
+    assert_eq!(node.store().committed(), TxId::new(2, third.seqno + 1));
 }
 
 #[test]
@@ -72,6 +105,10 @@ fn early_answers_are_signed_and_written_by_number_and_by_age() {
     assert_eq!(node.pending.len(), 1);
     node.perform_all();
     assert_eq!(node.committed.last().unwrap().txid, TxId::new(2, 15));
+    // That it is synced goes on record by itself a little later.
+    assert_eq!(node.replica.next_due_ms(), Some(node.now_ms + SYNCED_RECORD_DELAY_MS));
+    node.tick(SYNCED_RECORD_DELAY_MS);
+    assert!(node.perform_one() && node.pending.is_empty());
     assert_eq!(node.replica.next_due_ms(), None);
     node.tick(100_000);
     node.step(Event::CommitWanted);

@@ -11,14 +11,14 @@ use affiant_proof::TxId;
 use common::{Keys, Node, disk_of};
 use proptest::prelude::*;
 
-/// A run of a node: every operation, and the commit point before it.
+/// A run of a node: every operation, and what was reported as durable before it.
 struct Run {
     keys: Keys,
     config: ReplicaConfig,
     ops: Vec<(DiskOp, u64)>,
 }
 
-/// Several chunks, batches with and without signatures, a restart in between.
+/// Several chunks, batches with and without signatures, some that somebody waited for.
 fn run() -> Run {
     let config = ReplicaConfig { chunk_bytes: 9_000, ..ReplicaConfig::default() };
     let mut node = Node::create(config.clone());
@@ -28,6 +28,10 @@ fn run() -> Run {
             node.put("records", &format!("{round}.{key}"), &"value ".repeat(60));
         }
         node.settle();
+        node.put("records", &format!("{round}.durable"), "value");
+        node.drain();
+        node.step(Event::DurableWanted);
+        node.perform_all();
     }
     node.put("records", "after", "value");
     node.step(Event::EndChunk);
@@ -41,11 +45,11 @@ fn run() -> Run {
     Run { keys: node.keys.clone(), config, ops }
 }
 
-fn starts(run: &Run, disk: MemDisk, committed: u64, what: &str) {
+fn starts(run: &Run, disk: MemDisk, durable: u64, what: &str) {
     let (mut node, recovered) = Node::recover(run.config.clone(), disk, run.keys.clone())
         .unwrap_or_else(|error| panic!("{what}: {error}"));
     let last = recovered.last.seqno;
-    assert!(last >= committed, "{what}: {committed} was acknowledged, {last} is left");
+    assert!(last >= durable, "{what}: {durable} was acknowledged, {last} is left");
     assert!(node.poisoned.is_none(), "{what}: {:?}", node.poisoned);
     let next = node.put("records", "next", "value");
     assert!(next.view > recovered.last.view && next.seqno > last, "{what}");
@@ -57,15 +61,15 @@ fn starts(run: &Run, disk: MemDisk, committed: u64, what: &str) {
 fn p01_a_process_killed_at_any_operation_of_a_chunk_roll_over_loses_nothing() {
     let run = run();
     let (mut disk, mut twice) = (MemDisk::new(), 0);
-    for (at, (op, committed)) in run.ops.iter().enumerate() {
-        starts(&run, common::copy_tree(&disk), *committed, &format!("before operation {at}"));
+    for (at, (op, durable)) in run.ops.iter().enumerate() {
+        starts(&run, common::copy_tree(&disk), *durable, &format!("before operation {at}"));
         if let DiskOp::Append { path, parts } = op {
             let bytes = parts.concat();
             for part in [1, bytes.len() / 2, bytes.len() - 1] {
                 let part = part.min(bytes.len() - 1);
                 let mut torn = common::copy_tree(&disk);
                 affiant_kv::Disk::append(&mut torn, path, &bytes[..part]).unwrap();
-                starts(&run, torn, *committed, &format!("{part} bytes into operation {at}"));
+                starts(&run, torn, *durable, &format!("{part} bytes into operation {at}"));
                 twice += 1;
             }
         }
@@ -208,7 +212,7 @@ proptest! {
         }
         let mut throws = dice.iter().cycle();
         let disk = model.lose_power(|| throws.next().is_some_and(|dice| *dice < bias));
-        let committed = run.ops.get(cut).map_or(0, |(_, committed)| *committed);
-        starts(run, disk, committed, &format!("power lost before operation {cut}"));
+        let durable = run.ops.get(cut).map_or(0, |(_, durable)| *durable);
+        starts(run, disk, durable, &format!("power lost before operation {cut}"));
     }
 }

@@ -36,6 +36,7 @@ pub(crate) fn small_ledger() -> SmallLedger {
         steps_per_life_max: 10,
         pace_us: 1_000,
         wait: 1_000_000,
+        wait_durable: 0,
         shape: Shape { key_count: 4, value_bytes_max: 20, operation_count_max: 3 },
         rates: FaultRates::default(),
         latency: Latency::default(),

@@ -21,6 +21,8 @@ pub enum Mutant {
     DirectoryNotSynced,
     /// The disk thread acknowledges a batch before it performs it.
     AcknowledgedBeforeSync,
+    /// What was handed to the disk counts as durable.
+    DurableWhenHandedOver,
     /// The disk thread forgets the last operation of some batches.
     LastOperationForgotten,
     /// Recovery takes any bytes for an authentic entry.

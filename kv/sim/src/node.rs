@@ -34,6 +34,8 @@ pub(crate) struct Running {
     pub(crate) opened: bool,
     /// Somebody waits for commit.
     pub commit_wanted: bool,
+    /// Somebody waits for durability.
+    pub durable_wanted: bool,
     /// Why the node gave up, if it did.
     pub poisoned: Option<String>,
 }
@@ -150,6 +152,7 @@ impl Node {
             acknowledgements: VecDeque::new(),
             opened: false,
             commit_wanted: false,
+            durable_wanted: false,
             poisoned: None,
         });
         Ok((started, effects))

@@ -7,8 +7,9 @@ use affiant_proof::audit::{AuditOptions, Auditor, LedgerSecret};
 use affiant_proof::{Digest, TxId};
 
 use crate::checkers::{
-    CommittedSurvives, IssuedReceipt, MonotoneCommit, Read, Receipts, SealOnce, StatusTransitions,
-    Submissions, Submitted, check_commit_synced, check_history, check_replay, check_serialisable,
+    IssuedReceipt, MonotoneCommit, Read, Receipts, SealOnce, StatusTransitions, Submissions,
+    Submitted, Survives, check_commit_synced, check_durable_synced, check_history, check_replay,
+    check_serialisable,
 };
 use crate::keys::{LEDGER_SECRET, SignerKind, SimSealer, SimVerifier};
 use crate::ledger::{self, FileBytes, LedgerEntry, State};
@@ -19,7 +20,8 @@ pub(crate) struct Oracle {
     sealer: std::sync::Arc<SimSealer>,
     verifier: SimVerifier,
     submissions: Submissions,
-    committed: CommittedSurvives,
+    committed: Survives,
+    durable: Survives,
     commit_point: MonotoneCommit,
     statuses: StatusTransitions,
     receipts: Receipts,
@@ -40,7 +42,8 @@ impl Oracle {
             sealer: SimSealer::new(),
             verifier: SimVerifier::new(signer),
             submissions: Submissions::default(),
-            committed: CommittedSurvives::default(),
+            committed: Survives::new("committed"),
+            durable: Survives::new("durable"),
             commit_point: MonotoneCommit::default(),
             statuses: StatusTransitions::default(),
             receipts: Receipts::default(),
@@ -100,6 +103,23 @@ impl Oracle {
         self.committed.note(root.txid, None)?;
         self.roots.push(root.clone());
         Ok(count)
+    }
+
+    /// The replica reported everything up to `seqno` as durable; `left` is what a power cut now would
+    /// leave.
+    ///
+    /// # Errors
+    /// A promise about durability is broken.
+    pub(crate) fn durable(&mut self, seqno: u64, left: &[FileBytes<'_>]) -> Checked {
+        let before = self.durable.last();
+        let newly = self.branch.range(before + 1..=seqno.max(before)).map(|(_, txid)| *txid);
+        let newly: Vec<TxId> = newly.collect();
+        check_durable_synced(seqno, newly.last().copied(), left)?;
+        for txid in newly {
+            let digest = self.submissions.get(txid).and_then(|submitted| submitted.digest);
+            self.durable.note(txid, digest)?;
+        }
+        Ok(())
     }
 
     /// A process that was started anew is ready to serve, and tells its commit point.
@@ -276,6 +296,7 @@ impl Oracle {
     fn check_entries(&self, entries: &[LedgerEntry]) -> Checked {
         self.submissions.check(entries)?;
         self.committed.check(entries)?;
+        self.durable.check(entries)?;
         check_history(entries, &self.verifier)
     }
 

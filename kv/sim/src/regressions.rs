@@ -20,6 +20,7 @@ fn calm() -> Scenario {
         steps_per_life_max: 20,
         pace_us: 300,
         wait: 400_000,
+        wait_durable: 400_000,
         shape: Shape { key_count: 4, value_bytes_max: 200, operation_count_max: 4 },
         rates: FaultRates::default(),
         latency: Latency::default(),

@@ -26,6 +26,8 @@ pub struct Scenario {
     pub pace_us: u64,
     /// Chance per million that a client waits for the commit of its transaction.
     pub wait: u32,
+    /// Chance per million that a client waits for its transaction to be durable.
+    pub wait_durable: u32,
     /// What transactions look like.
     pub shape: Shape,
     /// What may go wrong with the disk.
@@ -61,6 +63,7 @@ impl Scenario {
             steps_per_life_max: *rng.pick(&[20, 60, 150, 300]),
             pace_us: *rng.pick(&[5, 50, 300, 1_500, 10_000]),
             wait: *rng.pick(&[0, 50_000, 400_000, 1_000_000]),
+            wait_durable: *rng.pick(&[0, 50_000, 400_000, 1_000_000]),
             shape: Shape {
                 key_count: rng.between(2, 12),
                 value_bytes_max: *rng.pick(&[0, 20, 120, 120, 1_500]),

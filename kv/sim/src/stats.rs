@@ -18,6 +18,7 @@ pub const CELLS: &[&str] = &[
     "client: too many pending",
     "commit point adopted at restart",
     "commit reported",
+    "durable while somebody waited",
     "entries lost that were not committed",
     "killed while a batch was under way",
     "killed while idle",

@@ -76,6 +76,8 @@ pub(crate) struct World {
     oracle: Oracle,
     open: Vec<OpenTx>,
     waiters: Vec<Waiter>,
+    /// The seqnos that clients wait for to be durable.
+    durable_waiters: Vec<u64>,
     /// Steps that clients have left in this life.
     steps_left: u64,
     lives_left: u64,
@@ -124,6 +126,7 @@ impl World {
             oracle: Oracle::new(scenario.signer),
             open: Vec::new(),
             waiters: Vec::new(),
+            durable_waiters: Vec::new(),
             steps_left: 0,
             lives_left: scenario.lives,
             core_due_us: vec![None],

@@ -61,6 +61,9 @@ pub enum Event {
     Entries(Vec<SealedEntry>),
     /// Somebody waits for the commit of what is sequenced now.
     CommitWanted,
+    /// Somebody waits for what has arrived to be durable, signed or not. To be said again for what
+    /// arrives later.
+    DurableWanted,
     /// All operations of a batch have returned well.
     Synced {
         /// The batch.
@@ -87,6 +90,9 @@ pub struct Effects {
     /// Signatures that became the commit point, in order: everything at or below the last one is
     /// committed.
     pub committed: Vec<Arc<SignedRoot>>,
+    /// Everything up to this seqno has become durable, signed or not: the consensus group has it on
+    /// its disks, and every restart keeps it.
+    pub durable: Option<u64>,
     /// The replica has failed for good, and why. Set once.
     pub poisoned: Option<String>,
 }

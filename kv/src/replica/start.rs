@@ -225,6 +225,7 @@ impl Replica {
             signed: VecDeque::new(),
             gathered: Gathered::default(),
             in_flight: VecDeque::new(),
+            unrecorded: None,
             batch_id: 0,
             committed: 0,
             poisoned: false,

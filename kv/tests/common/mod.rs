@@ -22,10 +22,12 @@ pub struct Node {
     pub now_ms: u64,
     /// Every signature that was reported as committed.
     pub committed: Vec<Arc<SignedRoot>>,
+    /// The last seqno that was reported as durable.
+    pub durable: u64,
     pub poisoned: Option<String>,
     /// Batches that were handed out and not yet performed.
     pub pending: Vec<DiskBatch>,
-    /// Every operation performed, and the commit point before it.
+    /// Every operation performed, and what was reported as durable before it.
     pub log: Vec<(DiskOp, u64)>,
 }
 
@@ -90,6 +92,7 @@ impl Node {
         committer: Committer,
         replica: Replica,
     ) -> Self {
+        let durable = committer.store().committed().seqno;
         Self {
             config,
             disk,
@@ -98,6 +101,7 @@ impl Node {
             replica,
             now_ms: 0,
             committed: Vec::new(),
+            durable,
             poisoned: None,
             pending: Vec::new(),
             log: Vec::new(),
@@ -136,7 +140,12 @@ impl Node {
 
     fn take(&mut self, effects: Effects) {
         self.pending.extend(effects.disk);
+        if let Some(durable) = effects.durable {
+            assert!(durable > self.durable, "{durable} is durable, {} was", self.durable);
+            self.durable = durable;
+        }
         self.committed.extend(effects.committed);
+        assert!(self.store().committed().seqno <= self.durable, "what is committed is durable");
         if effects.poisoned.is_some() {
             self.poisoned = effects.poisoned;
         }
@@ -161,8 +170,7 @@ impl Node {
             return false;
         }
         let batch = self.pending.remove(0);
-        let committed = self.store().committed().seqno;
-        self.log.extend(batch.ops.iter().map(|op| (op.clone(), committed)));
+        self.log.extend(batch.ops.iter().map(|op| (op.clone(), self.durable)));
         match batch.perform(&mut self.disk) {
             Ok(()) => self.step(Event::Synced { batch: batch.id }),
             Err(error) => self.step(Event::DiskFailed { batch: batch.id, error }),
@@ -184,6 +192,8 @@ impl Node {
             if self.poisoned.is_some() || self.replica.is_idle() {
                 return;
             }
+            self.step(Event::SignNow);
+            self.perform_all();
         }
         panic!("the replica does not settle");
     }

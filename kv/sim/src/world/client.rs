@@ -110,11 +110,16 @@ impl World {
             CommitOutcome::Sequenced(txid) => {
                 let wait = self.is_quiet() || self.clients.chance(self.scenario.wait);
                 let receipt = self.clients.chance(500_000);
-                if let Some(running) = &mut self.nodes[node].running
-                    && wait
-                {
-                    running.commit_wanted = true;
-                    self.waiters.push(Waiter { txid, receipt });
+                let durable = self.clients.chance(self.scenario.wait_durable);
+                if let Some(running) = &mut self.nodes[node].running {
+                    if wait {
+                        running.commit_wanted = true;
+                        self.waiters.push(Waiter { txid, receipt });
+                    }
+                    if durable {
+                        running.durable_wanted = true;
+                        self.durable_waiters.push(txid.seqno);
+                    }
                 }
                 self.step("sequenced", txid.view, txid.seqno);
                 self.oracle.sequenced(txid, &reads, submitted)?;

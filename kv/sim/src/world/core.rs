@@ -26,8 +26,15 @@ impl World {
             self.feed_entries(node)?;
         }
         let Some(running) = &mut self.nodes[node].running else { return Ok(()) };
+        let durable_wanted = running.durable_wanted;
         if core::mem::take(&mut running.commit_wanted) {
             self.feed(node, Event::CommitWanted)?;
+        }
+        if durable_wanted {
+            self.feed(node, Event::DurableWanted)?;
+            if self.mutant == Some(Mutant::DurableWhenHandedOver) {
+                self.durable(node, self.oracle.last_submitted().map_or(0, |last| last.seqno))?;
+            }
         }
         if self.schedule.chance(2_000) {
             self.stats.visit("signature forced");
@@ -82,7 +89,10 @@ impl World {
 
     /// Does what the replica asked for.
     pub(super) fn take_effects(&mut self, node: usize, effects: Effects) -> Checked {
-        let Effects { disk, committed, poisoned, .. } = effects;
+        let Effects { disk, committed, durable, poisoned, .. } = effects;
+        if let Some(seqno) = durable {
+            self.durable(node, seqno)?;
+        }
         for root in &committed {
             self.committed(node, root)?;
         }
@@ -105,6 +115,22 @@ impl World {
         if let Some(running) = &mut self.nodes[node].running {
             running.enqueue(disk);
         }
+        Ok(())
+    }
+
+    /// Durability was reported: checks it, and answers those who waited for no more.
+    fn durable(&mut self, node: usize, seqno: u64) -> Checked {
+        self.step("durable", seqno, 0);
+        let (oracle, place) = (&mut self.oracle, &self.nodes[node]);
+        place
+            .disk
+            .with_files(View::Durable, place.ledger_dir(), |files| oracle.durable(seqno, files))?;
+        let Some(running) = &mut self.nodes[node].running else { return Ok(()) };
+        if running.durable_wanted {
+            self.stats.visit("durable while somebody waited");
+        }
+        self.durable_waiters.retain(|waiting| *waiting > seqno);
+        running.durable_wanted = !self.durable_waiters.is_empty();
         Ok(())
     }
 
@@ -227,8 +253,9 @@ impl World {
             self.wake_core(node, 1_000);
             return Ok(());
         }
-        if !self.waiters.is_empty() {
-            let detail = format!("{} wait for what is committed", self.waiters.len());
+        let waiting = self.waiters.len() + self.durable_waiters.len();
+        if waiting > 0 {
+            let detail = format!("{waiting} wait for what is committed");
             return Err(Violation::new("liveness", detail));
         }
         for seqno in 1..=store.committed().seqno.min(40) {

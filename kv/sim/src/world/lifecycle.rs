@@ -181,6 +181,7 @@ impl World {
         drop(running);
         self.open.clear();
         self.waiters.clear();
+        self.durable_waiters.clear();
         self.core_due_us[node] = None;
         disk.restart(stop);
         self.step(if stop == Stop::Kill { "kill" } else { "power cut" }, 0, 0);
