@@ -51,7 +51,7 @@ pub use affiant_kv::{CommitOutcome, Key, KvError, MapName, Snapshot, Tx, TxStatu
 pub use affiant_proof::TxId;
 
 pub use auth::peer::Peer;
-pub use core::CommitNotice;
+pub use core::{CommitNotice, DurableNotice};
 pub use endpoint::{Endpoint, EndpointOptions, Mode, Respond};
 pub use error::{RuntimeError, RuntimeResult};
 pub use frontend::{AppError, Call};

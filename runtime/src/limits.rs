@@ -197,6 +197,11 @@ pub const KNOWN_KEYS_COUNT_MAX: usize = 1024;
 
 /// Disk batches between the core thread and the disk thread.
 pub const DISK_BATCHES_COUNT_MAX: usize = 64;
+/// Largest disk batch that is performed in the core's own round, in bytes.
+pub const ROUND_BATCH_BYTES_MAX: usize = 1 << 16;
+/// Patience from which on a thread that waits for its transaction may do the core's work itself, in
+/// milliseconds: it may then wait longer, for a disk that hangs.
+pub const HELP_PATIENCE_MS_MIN: u64 = 1_000;
 /// Callers that wait for commit at one time.
 pub const WAITERS_COUNT_MAX: usize = 200_000;
 /// Longest sleep of an idle core, in milliseconds.
@@ -205,8 +210,8 @@ pub const CORE_IDLE_MS_MAX: u64 = 100;
 pub const CORE_GATHER_MS_MAX: u64 = 1;
 /// Looks of the core at an empty queue, while somebody waits, before it sleeps.
 pub const CORE_YIELDS_MAX: u32 = 64;
-/// Time between signatures that waiters cause, while fewer wait than did before, for each of those,
-/// in microseconds: about what a signature costs.
+/// Time between batches that waiters cause, while fewer wait than did before, for each of those, in
+/// microseconds: about what a signature or a sync costs.
 pub const COMMIT_PACE_US: u64 = 100;
 /// Longest such time, in microseconds.
 pub const COMMIT_PACE_US_MAX: u64 = 1_000;

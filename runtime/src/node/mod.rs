@@ -12,7 +12,6 @@ mod settings;
 mod start;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::attestation::NodeAttestor;
-use crate::core::{CommitNotice, Core, Message, Reply};
+use crate::core::{CommitNotice, Core, DurableNotice, Message, Reply, WaitFor, Wake, gone};
 use crate::error::{RuntimeError, RuntimeResult};
 use crate::historical::HistoricalCache;
 use crate::tables::{self, ServiceInfo, ServiceStatus};
@@ -146,37 +145,41 @@ impl Node {
         want_receipt: bool,
     ) -> oneshot::Receiver<CommitNotice> {
         let (sender, receiver) = oneshot::channel();
-        self.register(txid, want_receipt, Reply::Task(sender));
+        let (wait_for, reply) = (WaitFor::Committed { receipt: want_receipt }, Reply::Task(sender));
+        let shared = &self.core.shared;
+        if shared.waiters.register(self.store(), txid, wait_for, reply) != Wake::No {
+            shared.hurry();
+        }
         receiver
     }
 
-    /// Waits for a transaction's commit on this thread.
+    /// Waits for a transaction's commit on this thread, which meanwhile does the node's own work where
+    /// it would only wait for that.
     #[must_use]
     pub fn wait_committed_blocking(&self, txid: TxId) -> CommitNotice {
-        let (sender, receiver) = sync_channel(1);
-        self.register(txid, false, Reply::Thread(sender));
-        receiver.recv().unwrap_or_else(|_| CommitNotice::Failed("the node has stopped".to_owned()))
+        self.core.wait(txid, WaitFor::Committed { receipt: false }, None).unwrap_or_else(gone)
     }
 
     /// As [`Self::wait_committed_blocking`], for as long as `patience`; `None` if nothing was heard by
-    /// then.
+    /// then. With a patience of a second or more, a disk that hangs may hold the thread up for longer.
     #[must_use]
     pub fn wait_committed_for(&self, txid: TxId, patience: Duration) -> Option<CommitNotice> {
-        let (sender, receiver) = sync_channel(1);
-        self.register(txid, false, Reply::Thread(sender));
-        match receiver.recv_timeout(patience) {
-            Ok(notice) => Some(notice),
-            Err(RecvTimeoutError::Timeout) => None,
-            Err(RecvTimeoutError::Disconnected) => {
-                Some(CommitNotice::Failed("the node has stopped".to_owned()))
-            }
-        }
+        self.core.wait(txid, WaitFor::Committed { receipt: false }, Some(patience))
     }
 
-    fn register(&self, txid: TxId, want_receipt: bool, reply: Reply) {
-        if self.core.shared.waiters.register(self.store(), txid, want_receipt, reply) {
-            self.core.shared.hurry();
-        }
+    /// Waits on this thread until a transaction is durable: synced to the disk, so that no crash and no
+    /// loss of power takes it back. It is not committed by that: the signature, which others can check,
+    /// follows within [`NodeSettings::signature_delay_ms`], or as soon as anybody waits for commit. It
+    /// is what databases call a commit, and costs one sync and no signature.
+    #[must_use]
+    pub fn wait_durable_blocking(&self, txid: TxId) -> DurableNotice {
+        self.core.wait(txid, WaitFor::Durable, None).unwrap_or_else(gone).into()
+    }
+
+    /// As [`Self::wait_durable_blocking`], for as long as `patience`, as [`Self::wait_committed_for`].
+    #[must_use]
+    pub fn wait_durable_for(&self, txid: TxId, patience: Duration) -> Option<DurableNotice> {
+        self.core.wait(txid, WaitFor::Durable, Some(patience)).map(DurableNotice::from)
     }
 
     /// The receipt of a transaction. Reads files: not for threads that must not block.

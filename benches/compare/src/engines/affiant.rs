@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use affiant::crypto::Curve;
 use affiant::node::{Node, NodeSettings};
-use affiant::{CommitNotice, CommitOutcome, MapName};
+use affiant::{CommitNotice, CommitOutcome, DurableNotice, MapName};
 
 use super::{Engine, Kind, Session};
 use crate::Outcome;
@@ -18,6 +18,8 @@ const BATCH: usize = 1_000;
 struct Affiant {
     node: Arc<Node>,
     map: MapName,
+    /// Wait for durability, not for commit.
+    durable: bool,
 }
 
 pub fn open(kind: Kind, directory: &Path) -> Outcome<impl Engine + use<>> {
@@ -27,7 +29,8 @@ pub fn open(kind: Kind, directory: &Path) -> Outcome<impl Engine + use<>> {
         settings.service.curve = Curve::P256;
     }
     let node = Node::start(settings)?;
-    Ok(Affiant { node, map: MapName::new("records")? })
+    let durable = kind == Kind::AffiantDurable;
+    Ok(Affiant { node, map: MapName::new("records")?, durable })
 }
 
 impl Engine for Affiant {
@@ -64,13 +67,16 @@ impl Session for &Affiant {
     fn write(&mut self, key: &Key, value: &Value) -> Outcome<()> {
         let mut tx = self.node.begin();
         tx.put(&self.map, key, value)?;
-        match self.node.commit(tx) {
-            CommitOutcome::Sequenced(txid) => match self.node.wait_committed_blocking(txid) {
-                CommitNotice::Committed { .. } => Ok(()),
-                other => Err(format!("{txid} is {other:?}").into()),
-            },
-            other => Err(format!("a commit ended as {other:?}").into()),
-        }
+        let txid = match self.node.commit(tx) {
+            CommitOutcome::Sequenced(txid) => txid,
+            other => return Err(format!("a commit ended as {other:?}").into()),
+        };
+        let reached = if self.durable {
+            self.node.wait_durable_blocking(txid) == DurableNotice::Durable
+        } else {
+            matches!(self.node.wait_committed_blocking(txid), CommitNotice::Committed { .. })
+        };
+        if reached { Ok(()) } else { Err(format!("{txid} was not kept").into()) }
     }
 
     fn read(&mut self, keys: &[Key]) -> Outcome<usize> {

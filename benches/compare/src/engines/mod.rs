@@ -25,6 +25,8 @@ pub enum Kind {
     Affiant,
     /// The same with keys on P-256.
     AffiantP256,
+    /// Affiant, waiting until it is durable: synced; signatures follow.
+    AffiantDurable,
     /// SQLite: writers meet at its own lock, with a busy timeout.
     Sqlite,
     /// SQLite: writers queue at a lock of the program.
@@ -41,8 +43,9 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Affiant,
+        Self::AffiantDurable,
         Self::AffiantP256,
         Self::Sqlite,
         Self::SqliteMutex,
@@ -56,6 +59,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Affiant => "affiant",
+            Self::AffiantDurable => "affiant-durable",
             Self::AffiantP256 => "affiant-p256",
             Self::Sqlite => "sqlite",
             Self::SqliteMutex => "sqlite-mutex",
@@ -69,7 +73,7 @@ impl Kind {
     /// What it keeps: those with the same can use each other's data.
     pub fn store(self) -> &'static str {
         match self {
-            Self::Affiant => "affiant",
+            Self::Affiant | Self::AffiantDurable => "affiant",
             Self::AffiantP256 => "affiant-p256",
             Self::Sqlite | Self::SqliteMutex => "sqlite",
             Self::Redb | Self::RedbGroup => "redb",
@@ -105,7 +109,9 @@ pub trait Session {
 /// Opens the database in `directory`, new or not.
 pub fn open(kind: Kind, directory: &Path) -> Outcome<Box<dyn Engine>> {
     Ok(match kind {
-        Kind::Affiant | Kind::AffiantP256 => Box::new(affiant::open(kind, directory)?),
+        Kind::Affiant | Kind::AffiantP256 | Kind::AffiantDurable => {
+            Box::new(affiant::open(kind, directory)?)
+        }
         Kind::Sqlite => Box::new(sqlite::open(directory, false)?),
         Kind::SqliteMutex => Box::new(sqlite::open(directory, true)?),
         Kind::Redb => Box::new(redb::open(directory, false)?),
