@@ -60,10 +60,21 @@
 typedef struct affiant_bytes affiant_bytes;
 
 /**
+ * Evidence of the platform under a runtime, from `affiant_runtime_attestation`. Any number of threads at once.
+ */
+typedef struct affiant_evidence affiant_evidence;
+
+/**
  * An iteration over entries, made by `affiant_tx_range`, `affiant_snapshot_range` or `affiant_snapshot_maps`. For
  * one thread at a time.
  */
 typedef struct affiant_iterator affiant_iterator;
+
+/**
+ * A key: a pair, or the public half of one. Any number of threads at once. A private key is overwritten when it is
+ * freed.
+ */
+typedef struct affiant_key affiant_key;
 
 /**
  * What a runtime is opened with. Made by `affiant_options_new`, changed by `affiant_options_...`, read by
@@ -121,6 +132,46 @@ typedef struct {
      */
     size_t size;
 } affiant_slice;
+
+/**
+ * A hash function: one of the constants `AFFIANT_HASH_...`.
+ */
+typedef uint32_t affiant_hash;
+
+/**
+ * The kind of a key: one of the constants `AFFIANT_KEY_...`.
+ */
+typedef uint32_t affiant_key_kind;
+
+/**
+ * What is asked of a service beside the policy; all fields but `size` may be zero.
+ */
+typedef struct {
+    /**
+     * sizeof(affiant_service_options).
+     */
+    size_t size;
+    /**
+     * The certificate of the service that it must be, PEM; data NULL: any service whose node the policy accepts.
+     */
+    affiant_slice service_certificate_pem;
+    /**
+     * A receipt that the service must have signed; data NULL: none.
+     */
+    affiant_slice receipt;
+    /**
+     * How long it may take, in milliseconds; 0: as long as is usual.
+     */
+    uint64_t timeout_ms;
+    /**
+     * Not 0: evidence of any age will do. CCF's nodes make none on demand.
+     */
+    uint8_t any_age;
+    /**
+     * Zero.
+     */
+    uint8_t reserved[7];
+} affiant_service_options;
 
 /**
  * What seals the node's keys at rest: one of the constants `AFFIANT_SEALING_...`.
@@ -242,6 +293,66 @@ typedef struct {
      */
     uint32_t reserved;
 } affiant_check;
+
+/**
+ * SHA-256 (FIPS 180-4).
+ */
+#define AFFIANT_HASH_SHA256 1
+
+/**
+ * SHA-384 (FIPS 180-4).
+ */
+#define AFFIANT_HASH_SHA384 2
+
+/**
+ * SHA-512 (FIPS 180-4).
+ */
+#define AFFIANT_HASH_SHA512 3
+
+/**
+ * ECDSA on P-256.
+ */
+#define AFFIANT_KEY_P256 1
+
+/**
+ * ECDSA on P-384.
+ */
+#define AFFIANT_KEY_P384 2
+
+/**
+ * ECDSA on P-521.
+ */
+#define AFFIANT_KEY_P521 3
+
+/**
+ * Ed25519 (RFC 8032).
+ */
+#define AFFIANT_KEY_ED25519 4
+
+/**
+ * X25519 (RFC 7748): for key agreement, it cannot sign.
+ */
+#define AFFIANT_KEY_X25519 5
+
+/**
+ * RSA of any size that is taken: what `affiant_key_get_kind` says of RSA keys.
+ */
+#define AFFIANT_KEY_RSA 6
+
+/**
+ * RSA of 2048 bits, to be made.
+ */
+#define AFFIANT_KEY_RSA2048 2048
+
+/**
+ * RSA of 3072 bits, to be made.
+ */
+#define AFFIANT_KEY_RSA3072 3072
+
+/**
+ * RSA of 4096 bits, to be made.
+ */
+#define AFFIANT_KEY_RSA4096 4096
 
 /**
  * A key in a file: who can read the file and the data can read everything. What a disk holds is only as
@@ -469,6 +580,177 @@ affiant_status affiant_bytes_view(const affiant_bytes *bytes, affiant_slice *vie
 affiant_status affiant_bytes_free(affiant_bytes *bytes);
 
 /**
+ * A certificate for a private key on P-384 or P-256, signed by itself, as users and members have: PEM. `subject` is
+ * a name such as "CN=alice". To be freed with `affiant_bytes_free`.
+ */
+affiant_status affiant_key_self_signed_certificate(const affiant_key *key,
+                                                   affiant_slice subject,
+                                                   uint32_t validity_days,
+                                                   affiant_bytes **pem);
+
+/**
+ * Whether the first certificate of `chain_pem` leads, by way of the others, to one of `trusted_pem`, at `at_unix_s`
+ * seconds since 1970 (0: now). `AFFIANT_NOT_VERIFIED` if not. From any thread.
+ */
+affiant_status affiant_verify_certificate_chain(affiant_slice chain_pem,
+                                                affiant_slice trusted_pem,
+                                                uint64_t at_unix_s);
+
+/**
+ * The SHA-256 of `data`: 32 bytes to `digest`. From any thread.
+ */
+affiant_status affiant_sha256(affiant_slice data, uint8_t *digest);
+
+/**
+ * The hash of `data`. To be freed with `affiant_bytes_free`. From any thread.
+ */
+affiant_status affiant_digest(affiant_hash hash, affiant_slice data, affiant_bytes **digest);
+
+/**
+ * The HMAC (RFC 2104) of `data` under `key`. To be freed with `affiant_bytes_free`. From any thread.
+ */
+affiant_status affiant_hmac(affiant_hash hash,
+                            affiant_slice key,
+                            affiant_slice data,
+                            affiant_bytes **tag);
+
+/**
+ * Whether `tag` is the HMAC of `data` under `key`, compared in constant time: `AFFIANT_NOT_VERIFIED` if not. From any
+ * thread.
+ */
+affiant_status affiant_hmac_verify(affiant_hash hash,
+                                   affiant_slice key,
+                                   affiant_slice data,
+                                   affiant_slice tag);
+
+/**
+ * Fills `bytes` with `size` random bytes from the system, 1 MiB at most. From any thread.
+ */
+affiant_status affiant_random(uint8_t *bytes, size_t size);
+
+/**
+ * Makes a key pair. RSA takes up to seconds. To be freed with `affiant_key_free`. From any thread.
+ */
+affiant_status affiant_key_generate(affiant_key_kind kind, affiant_key **key);
+
+/**
+ * Reads a key in PEM: a private key (PKCS#8, or as OpenSSL writes EC and RSA keys), a public one, or a
+ * certificate, whose public key it is. `AFFIANT_UNREADABLE`. To be freed with `affiant_key_free`. From any thread.
+ */
+affiant_status affiant_key_from_pem(affiant_slice pem,
+                                    affiant_key **key);
+
+/**
+ * Reads a key from a JWK (RFC 7517), with its private half if it has the member "d". `AFFIANT_UNREADABLE`. To be freed
+ * with `affiant_key_free`. From any thread.
+ */
+affiant_status affiant_key_from_jwk(affiant_slice json,
+                                    affiant_key **key);
+
+/**
+ * Overwrites a key and frees it. NULL is allowed.
+ */
+affiant_status affiant_key_free(affiant_key *key);
+
+/**
+ * The kind of a key, and whether its private half is here. Either output may be NULL.
+ */
+affiant_status affiant_key_get_kind(const affiant_key *key,
+                                    affiant_key_kind *kind,
+                                    bool *is_private);
+
+/**
+ * The public key in PEM (SubjectPublicKeyInfo). To be freed with `affiant_bytes_free`.
+ */
+affiant_status affiant_key_public_pem(const affiant_key *key, affiant_bytes **pem);
+
+/**
+ * The private key in PEM (PKCS#8). To be freed with `affiant_bytes_free`.
+ */
+affiant_status affiant_key_private_pem(const affiant_key *key, affiant_bytes **pem);
+
+/**
+ * The public key as a JWK, with a "kid" unless `kid` is empty. To be freed with `affiant_bytes_free`.
+ */
+affiant_status affiant_key_public_jwk(const affiant_key *key,
+                                      affiant_slice kid,
+                                      affiant_bytes **json);
+
+/**
+ * The private key as a JWK, with a "kid" unless `kid` is empty. To be freed with `affiant_bytes_free`.
+ */
+affiant_status affiant_key_private_jwk(const affiant_key *key,
+                                       affiant_slice kid,
+                                       affiant_bytes **json);
+
+/**
+ * Signs `data` with a private key. `hash` is 0 for what goes with the key: ECDSA with the hash of its curve's length,
+ * RSA-PSS with SHA-256, Ed25519. An ECDSA signature is r || s (IEEE P1363); the salt of RSA-PSS is as long as the
+ * hash. To be freed with `affiant_bytes_free`.
+ */
+affiant_status affiant_key_sign(const affiant_key *key,
+                                affiant_hash hash,
+                                affiant_slice data,
+                                affiant_bytes **signature);
+
+/**
+ * Whether `signature` is one of `data` by this key, made as `affiant_key_sign` makes it. `AFFIANT_NOT_VERIFIED` if not.
+ */
+affiant_status affiant_key_verify(const affiant_key *key,
+                                  affiant_hash hash,
+                                  affiant_slice data,
+                                  affiant_slice signature);
+
+/**
+ * Wraps `data` with AES-KWP (RFC 5649) under an AES key of 16, 24 or 32 bytes. To be freed with `affiant_bytes_free`.
+ * From any thread.
+ */
+affiant_status affiant_aes_kwp_wrap(affiant_slice key,
+                                    affiant_slice data,
+                                    affiant_bytes **wrapped);
+
+/**
+ * Unwraps what `affiant_aes_kwp_wrap` has wrapped. To be freed with `affiant_bytes_free`. From any thread.
+ */
+affiant_status affiant_aes_kwp_unwrap(affiant_slice key,
+                                      affiant_slice wrapped,
+                                      affiant_bytes **data);
+
+/**
+ * Encrypts `data` with RSA-OAEP (RFC 8017), SHA-256. `label` may be empty. To be freed with `affiant_bytes_free`.
+ */
+affiant_status affiant_rsa_oaep_wrap(const affiant_key *key,
+                                     affiant_slice data,
+                                     affiant_slice label,
+                                     affiant_bytes **wrapped);
+
+/**
+ * Decrypts what `affiant_rsa_oaep_wrap` has encrypted. To be freed with `affiant_bytes_free`.
+ */
+affiant_status affiant_rsa_oaep_unwrap(const affiant_key *key,
+                                       affiant_slice wrapped,
+                                       affiant_slice label,
+                                       affiant_bytes **data);
+
+/**
+ * Wraps `data` of any length: AES-KWP under a fresh key of `aes_key_bits` (128, 192, 256), which is encrypted with
+ * RSA-OAEP and precedes it. `label` may be empty. To be freed with `affiant_bytes_free`.
+ */
+affiant_status affiant_rsa_oaep_aes_kwp_wrap(const affiant_key *key,
+                                             uint32_t aes_key_bits,
+                                             affiant_slice data,
+                                             affiant_slice label,
+                                             affiant_bytes **wrapped);
+
+/**
+ * Unwraps what `affiant_rsa_oaep_aes_kwp_wrap` has wrapped. To be freed with `affiant_bytes_free`.
+ */
+affiant_status affiant_rsa_oaep_aes_kwp_unwrap(const affiant_key *key,
+                                               affiant_slice wrapped,
+                                               affiant_slice label,
+                                               affiant_bytes **data);
+
+/**
  * Why the last failed call with `object` on this thread failed: what happened, where, what to do.
  *
  * `object` is a handle of any type: the first one that the failed function was given. Copies at most
@@ -489,6 +771,52 @@ const char *affiant_status_name(affiant_status status);
  * What a status means, in a sentence. Lives for ever.
  */
 const char *affiant_status_text(affiant_status status);
+
+/**
+ * Fresh evidence of the platform under a runtime, bound to up to 64 KiB of the program's own and to the keys of
+ * node and service. It takes as long as firmware takes. `AFFIANT_TOO_MANY` if it is asked for too often;
+ * `AFFIANT_UNSUPPORTED` where the platform gives none. To be freed with `affiant_evidence_free`.
+ */
+affiant_status affiant_runtime_attestation(const affiant_runtime *runtime,
+                                           affiant_slice bound,
+                                           affiant_evidence **evidence);
+
+/**
+ * The evidence as JSON: an object with "format", "raw", "endorsements", "uvm_endorsements", "endorsed_tcb",
+ * "policy_text" and "bound", all but the first in base64. The view lives as long as the evidence.
+ */
+affiant_status affiant_evidence_json(const affiant_evidence *evidence,
+                                     affiant_slice *json);
+
+/**
+ * Frees evidence. NULL is allowed.
+ */
+affiant_status affiant_evidence_free(affiant_evidence *evidence);
+
+/**
+ * Checks evidence in any form that is known, JSON or a bare report, against a policy (JSON; docs/attestation.md
+ * explains every field). Offline. `bound` is what the evidence must be bound to; data NULL: what it says itself. (That
+ * of `affiant_runtime_attestation` says a statement, in which the program's own bytes are.)
+ * `AFFIANT_OK` if the policy accepts it, `AFFIANT_NOT_VERIFIED` if not; `verdict`, which may be NULL, says which checks
+ * were made, and is to be freed with `affiant_verdict_free`. `AFFIANT_UNREADABLE`: there is nothing to judge. From any
+ * thread.
+ */
+affiant_status affiant_verify_evidence(affiant_slice evidence,
+                                       affiant_slice policy_json,
+                                       affiant_slice bound,
+                                       affiant_verdict **verdict);
+
+/**
+ * Connects to a service, such as "https://127.0.0.1:8000", and checks what runs there: that the key of the connection
+ * is the one which fresh evidence is bound to, and that the policy (JSON) accepts the guest. `options` may be NULL.
+ * `AFFIANT_OK`, or `AFFIANT_NOT_VERIFIED`; `verdict`, which may be NULL, says which checks were made, and is to be freed
+ * with `affiant_verdict_free`. `AFFIANT_TIMEOUT` if it does not answer, `AFFIANT_UNREADABLE` if not with what can be
+ * read. From any thread.
+ */
+affiant_status affiant_verify_service(affiant_slice url,
+                                      affiant_slice policy_json,
+                                      const affiant_service_options *options,
+                                      affiant_verdict **verdict);
 
 /**
  * Shows the next entry. `AFFIANT_END` after the last one. The views live until the next call with this iterator.

@@ -14,7 +14,9 @@
 
 mod boundary;
 mod bytes;
+mod crypto;
 mod error_text;
+mod evidence;
 mod fault;
 mod fork;
 mod handle;
@@ -35,7 +37,9 @@ mod verdict;
 mod version;
 
 pub use bytes::{affiant_bytes, affiant_bytes_free, affiant_bytes_view};
+pub use crypto::*;
 pub use error_text::{affiant_error_text, affiant_status_name, affiant_status_text};
+pub use evidence::*;
 pub use iterator::*;
 pub use memory::affiant_slice;
 pub use options::*;

@@ -22,5 +22,7 @@ pub(crate) const ADDRESSES_COUNT_MAX: usize = 1_000;
 pub(crate) const THREADS_COUNT_MAX: usize = 1_024;
 /// Entries that an iterator looks ahead.
 pub(crate) const ITERATOR_CHUNK_COUNT: usize = 128;
+/// Random bytes that are made at once.
+pub(crate) const RANDOM_BYTES_MAX: usize = 1 << 20;
 
 const _: () = assert!(HANDLES_COUNT_MAX.is_multiple_of(HANDLES_CHUNK_COUNT));

@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     Snapshot = 6,
     Receipt = 7,
     Verdict = 8,
+    Key = 9,
+    Evidence = 10,
     #[cfg(test)]
     Other = 255,
 }
@@ -45,6 +47,8 @@ impl Kind {
             Self::Snapshot => "affiant_snapshot",
             Self::Receipt => "affiant_receipt",
             Self::Verdict => "affiant_verdict",
+            Self::Key => "affiant_key",
+            Self::Evidence => "affiant_evidence",
             #[cfg(test)]
             Self::Other => "affiant_other",
         }

@@ -1,7 +1,9 @@
 //! The interface as a program calls it: every step through the functions that C has.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod crypto;
 mod database;
+mod evidence;
 mod lifecycle;
 mod misuse;
 mod receipts;
