@@ -22,6 +22,7 @@ mod replica;
 mod seal;
 mod sidecar;
 mod store;
+mod tree;
 mod tx;
 mod write_set;
 

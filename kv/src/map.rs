@@ -1,7 +1,7 @@
 //! One map's contents as an immutable persistent value: cloning is a pointer copy.
 //!
-//! Short keys lie inside the tree's nodes: a lookup among a million keys compares twenty of them, and
-//! a write copies sixteen per level, so a pointer in each would cost a cache miss each.
+//! Short keys lie inside the tree's nodes, so that a search does not wait for another piece of memory
+//! for each key that it compares.
 //!
 //! Invariant: a value's seqno never exceeds the map's version, which is the seqno of the last
 //! transaction that wrote or removed anything in the map.
@@ -9,10 +9,9 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use imbl::OrdMap;
-
 pub(crate) use crate::key::Key;
 use crate::name::MapName;
+use crate::tree::Tree;
 
 /// A value's bytes: immutable, cheap to clone.
 pub type Value = Arc<[u8]>;
@@ -27,7 +26,7 @@ pub(crate) struct Versioned {
 /// The contents of one map at one version.
 #[derive(Clone)]
 pub(crate) struct MapState {
-    entries: OrdMap<Key, Versioned>,
+    entries: Tree<Versioned>,
     version: u64,
     id: u32,
     governed: bool,
@@ -36,7 +35,7 @@ pub(crate) struct MapState {
 impl MapState {
     /// The empty map that the store knows as `id`.
     pub(crate) fn new(id: u32, name: &MapName) -> Self {
-        Self { entries: OrdMap::new(), version: 0, id, governed: name.is_governed() }
+        Self { entries: Tree::default(), version: 0, id, governed: name.is_governed() }
     }
 
     /// Its place in the store's list of names.
@@ -58,7 +57,7 @@ impl MapState {
     }
 
     pub(crate) fn get(&self, key: &[u8]) -> Option<&Versioned> {
-        self.entries.get(&Key::from(key))
+        self.entries.get(key)
     }
 
     /// Applies one write or removal at `seqno` and returns what was there before.
@@ -71,7 +70,7 @@ impl MapState {
         assert!(seqno >= self.version, "a map's version never goes back");
         self.version = seqno;
         match value {
-            Some(value) => self.entries.insert(key.clone(), Versioned { seqno, value }),
+            Some(value) => self.entries.insert(key, Versioned { seqno, value }),
             None => self.entries.remove(key),
         }
     }
@@ -81,7 +80,7 @@ impl MapState {
         self.version = version;
         match before {
             Some(before) => {
-                self.entries.insert(key.clone(), before);
+                self.entries.insert(key, before);
             }
             None => {
                 self.entries.remove(key);
@@ -95,10 +94,7 @@ impl MapState {
         from: Bound<&[u8]>,
         to: Bound<&[u8]>,
     ) -> impl DoubleEndedIterator<Item = (&'a Key, &'a Versioned)> + use<'a> {
-        // The persistent map wants its own key type in range bounds.
-        let own = |bound: Bound<&[u8]>| bound.map(Key::from);
-        let some = !range_is_empty(from, to);
-        some.then(|| self.entries.range((own(from), own(to)))).into_iter().flatten()
+        self.entries.range(from, to)
     }
 }
 
