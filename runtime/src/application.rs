@@ -175,13 +175,15 @@ impl Application {
             let language = frontend.language();
             let executors = match frontend.threads() {
                 Threads::Shared => None,
-                Threads::Own(count) if count.get() > OWN_THREADS_COUNT_MAX => {
+                Threads::Own(count) | Threads::Apart(count)
+                    if count.get() > OWN_THREADS_COUNT_MAX =>
+                {
                     return Err(format!(
                         "{language} application: {count} threads; at most {OWN_THREADS_COUNT_MAX} \
                          are started"
                     ));
                 }
-                Threads::Own(count) => {
+                Threads::Own(count) | Threads::Apart(count) => {
                     // The first request does not pay for the interpreter, nor is it given up for that.
                     let (id, all, own) = (self.id, self.frontends.len(), frontend.clone());
                     let prepare = move || workers::prepare(id, all, position, &*own);
@@ -213,6 +215,15 @@ impl Application {
             Handler::Frontend { frontend, .. } => self.own_threads.get(frontend)?.as_ref(),
             Handler::BuiltIn(_) => None,
         }
+    }
+
+    /// Whether callers in process wait for threads of the front end. Those threads do not wait for
+    /// themselves.
+    pub(crate) fn is_apart(&self, entry: &Entry) -> bool {
+        let Handler::Frontend { frontend, .. } = entry.handler else { return false };
+        let apart = |frontend: &Arc<dyn Frontend>| matches!(frontend.threads(), Threads::Apart(_));
+        self.frontends.get(frontend).is_some_and(apart)
+            && self.own_threads(entry).is_some_and(|threads| !threads.has_this())
     }
 
     /// Jobs that wait for front ends' own threads.

@@ -36,9 +36,9 @@ use crate::log_fail;
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::odata;
-use crate::replies::{Reply, reply};
+use crate::replies::{Reply, reply, reply_alone};
 use crate::request::{Request, Response};
-use crate::respond::{Answer, Outcome, Waiting, retry_later};
+use crate::respond::{Answer, Outcome, Waiting, retry_later, wait_blocking};
 use crate::router::{Actor, Found};
 use crate::seat::Seat;
 use crate::workers;
@@ -185,14 +185,31 @@ impl Host {
         queued
     }
 
-    /// Runs a request on this thread, whatever its pace; for callers in process.
-    pub(crate) fn run_here(&self, session: &Session, mut request: Request) -> Outcome {
+    /// Runs a request for a caller in process: on this thread, whatever its pace, unless its front end
+    /// is for other threads only.
+    pub(crate) fn run_here(
+        self: &Arc<Self>,
+        session: Arc<Session>,
+        mut request: Request,
+    ) -> Outcome {
         let started = Instant::now();
         let application = self.application.load_full();
-        match self.find(&application, &session.gate, &mut request) {
-            Ok(index) => self.run(&application, index, request, session, started, None),
-            Err(response) => Outcome::Done(response.into()),
+        let index = match self.find(&application, &session.gate, &mut request) {
+            Ok(index) => index,
+            Err(response) => return Outcome::Done(response.into()),
+        };
+        let entry = &application.entries[index];
+        if !application.is_apart(entry) {
+            return self.run(&application, index, request, &session, started, None);
         }
+        let historical = entry.endpoint.options.mode == Mode::Historical;
+        let (reply, mut receiver) = reply_alone();
+        let mut queued = Queued { application, index, request, session };
+        if historical {
+            queued = self.load_past(queued);
+        }
+        self.queue(queued, started, reply);
+        wait_blocking(&mut receiver, None).and_then(Result::ok).unwrap_or_else(busy)
     }
 
     fn find(

@@ -212,6 +212,12 @@ impl Executors {
         self.shared.queue.lock().jobs.len()
     }
 
+    /// Whether the calling thread is one of them.
+    pub(crate) fn has_this(&self) -> bool {
+        let own = std::thread::current().id();
+        self.threads.lock().iter().any(|thread| thread.thread().id() == own)
+    }
+
     /// Lets the threads end once nothing is queued, and waits for nothing.
     fn close(&self) {
         let mut queue = self.shared.queue.lock();

@@ -34,6 +34,9 @@ pub enum Threads {
     /// after the language (`python-0`), begin with the application and end after its last request.
     /// Callers in process ([`crate::Runtime::send`]) still run handlers on the calling thread.
     Own(NonZeroUsize),
+    /// As [`Threads::Own`], and callers in process wait for those threads too: for languages that the
+    /// threads of a host, with whatever stacks and signal masks they have, had better not run.
+    Apart(NonZeroUsize),
 }
 
 /// A loaded application in one language.
@@ -44,7 +47,7 @@ pub trait Frontend: Send + Sync {
     fn threads(&self) -> Threads {
         Threads::Shared
     }
-    /// How long one handler may run on [`Threads::Own`] before its client is told that it failed,
+    /// How long one handler may run on threads of its own before its client is told that it failed,
     /// for interpreters that cannot be stopped from outside; looked at about 20 times a second. What
     /// such a handler comes to is dropped, and requests that only its thread could serve are refused
     /// until it ends. `None`: for ever.

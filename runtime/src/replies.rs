@@ -42,6 +42,12 @@ pub(crate) fn reply() -> (Reply, oneshot::Receiver<Outcome>) {
     (Reply { sender, home: HOME.with_borrow(Clone::clone) }, receiver)
 }
 
+/// For a thread that does nothing but wait for the answer.
+pub(crate) fn reply_alone() -> (Reply, oneshot::Receiver<Outcome>) {
+    let (sender, receiver) = oneshot::channel();
+    (Reply { sender, home: None }, receiver)
+}
+
 impl Reply {
     /// Sends an answer alone.
     pub(crate) fn send(self, outcome: Outcome) {

@@ -5,7 +5,6 @@
 //! as a string, anything else as base64 under `body_base64`. `receipt` is null where nothing was
 //! written. Status and other headers stay the handler's.
 
-use std::future::Future as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -148,24 +147,7 @@ impl Waiting {
     }
 
     fn hear(&mut self) -> Option<Heard> {
-        struct Unpark(Thread);
-        impl Wake for Unpark {
-            fn wake(self: Arc<Self>) {
-                self.0.unpark();
-            }
-        }
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let mut context = Context::from_waker(&waker);
-        loop {
-            if let Poll::Ready(notice) = Pin::new(&mut self.receiver).poll(&mut context) {
-                return Some(notice);
-            }
-            let now = Instant::now();
-            if now >= self.deadline {
-                return None;
-            }
-            std::thread::park_timeout(self.deadline - now);
-        }
+        wait_blocking(&mut self.receiver, Some(self.deadline))
     }
 
     fn finish(self, notice: Option<Heard>) -> Answer {
@@ -199,6 +181,32 @@ impl Waiting {
             route.answered(answer.response.status, started.elapsed());
         }
         answer
+    }
+}
+
+/// Waits on this thread for what a channel brings, which a thread of tokio may do too; `None` once the
+/// deadline has passed.
+pub(crate) fn wait_blocking<F: Future + Unpin>(
+    receiver: &mut F,
+    deadline: Option<Instant>,
+) -> Option<F::Output> {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    loop {
+        if let Poll::Ready(heard) = Pin::new(&mut *receiver).poll(&mut context) {
+            return Some(heard);
+        }
+        match deadline.map(|deadline| deadline.checked_duration_since(Instant::now())) {
+            None => std::thread::park(),
+            Some(None | Some(Duration::ZERO)) => return None,
+            Some(Some(left)) => std::thread::park_timeout(left),
+        }
     }
 }
 

@@ -307,14 +307,15 @@ impl Runtime {
             .map_err(|error| RuntimeError::Host { reason: error.to_string() })
     }
 
-    /// Serves one request on this thread as if it had come over a connection of `peer`, and waits for
-    /// commit where the endpoint says so. The answer carries `x-ms-ccf-transaction-id` if its
-    /// transaction was kept.
+    /// Serves one request on this thread (but see
+    /// [`Threads::Apart`](crate::hosting::Threads::Apart)) as if it had come over a connection of
+    /// `peer`, and waits for commit where the endpoint says so. The answer carries
+    /// `x-ms-ccf-transaction-id` if its transaction was kept.
     #[must_use]
     pub fn send(&self, request: Request, peer: Peer) -> Response {
-        let session = Session::new(peer, Arc::default());
+        let session = Arc::new(Session::new(peer, Arc::default()));
         let head = request.method() == "HEAD";
-        let answer = match self.host.run_here(&session, request) {
+        let answer = match self.host.run_here(session, request) {
             Outcome::Done(answer) => answer,
             Outcome::Waiting(waiting) => waiting.answer_blocking(&self.host.node),
         };

@@ -7,7 +7,7 @@ mod http_support;
 
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, Weak, mpsc};
 use std::time::Duration;
 
 use affiant::hosting::{Frontend, FrontendWorker, Threads};
@@ -19,6 +19,8 @@ struct Shared {
     entered: mpsc::Sender<()>,
     release: Mutex<mpsc::Receiver<()>>,
     workers: AtomicUsize,
+    /// Who serves `/nested`, whose handler asks for `/where`.
+    runtime: OnceLock<Weak<Runtime>>,
 }
 
 /// A language whose endpoints tell their thread (`/where`, `/past`), or wait to be let go (`/stuck`).
@@ -45,6 +47,10 @@ impl FrontendWorker for Worker {
                 self.0.entered.send(()).unwrap();
                 self.0.release.lock().unwrap().recv().ok();
                 Ok(Response::text(200, "ended"))
+            }
+            "/nested" => {
+                let runtime = self.0.runtime.get().and_then(Weak::upgrade).unwrap();
+                Ok(runtime.call("GET", "/app/where", "", Peer::Anonymous).unwrap())
             }
             "/write" => {
                 call.tx.put(&records(), b"written", b"x")?;
@@ -95,11 +101,16 @@ fn slow(
         endpoint("POST", "/stuck", Mode::ReadWrite),
         endpoint("POST", "/stuck/too", Mode::ReadWrite),
         endpoint("POST", "/write", Mode::ReadWrite),
+        endpoint("POST", "/nested", Mode::ReadWrite),
     ];
     let (entered, has_entered) = mpsc::channel();
     let (let_go, release) = mpsc::channel();
-    let shared =
-        Arc::new(Shared { entered, release: Mutex::new(release), workers: AtomicUsize::new(0) });
+    let shared = Arc::new(Shared {
+        entered,
+        release: Mutex::new(release),
+        workers: AtomicUsize::new(0),
+        runtime: OnceLock::new(),
+    });
     let threads = NonZeroUsize::new(threads).map_or(Threads::Shared, Threads::Own);
     let frontend = Slow { endpoints, threads, patience, shared: shared.clone() };
     (Arc::new(frontend), shared, has_entered, let_go)
@@ -157,6 +168,45 @@ fn handlers_run_on_their_front_ends_own_threads_only() {
     let this = std::thread::current();
     assert_eq!(here.body, this.name().unwrap().to_owned());
     runtime.stop().unwrap();
+}
+
+#[test]
+fn callers_in_process_wait_for_threads_that_are_apart() {
+    let (frontend, shared, has_entered, let_go) = slow(0, Some(Duration::from_millis(50)));
+    let mut frontend = Arc::into_inner(frontend).unwrap();
+    frontend.threads = Threads::Apart(NonZeroUsize::MIN);
+    let runtime = Arc::new(start(Arc::new(frontend)));
+    shared.runtime.set(Arc::downgrade(&runtime)).unwrap();
+    let call = |method: &str, path: &str| runtime.call(method, path, "", Peer::Anonymous).unwrap();
+    assert_eq!(call("GET", "/app/where").body, "slow-0");
+    assert_eq!(Client::new(&runtime).get("/app/where").text(), "slow-0");
+    let written = call("POST", "/app/write");
+    let txid = written.header("x-ms-ccf-transaction-id").unwrap().to_owned();
+    let past = loop {
+        let request = affiant::Request::new("GET", "/app/past").unwrap();
+        let request = request.with_header("x-ms-ccf-transaction-id", &txid).unwrap();
+        let answer = runtime.send(request, Peer::Anonymous);
+        if answer.status == 200 {
+            break answer;
+        }
+    };
+    assert_eq!(past.body, "slow-0");
+    // The only thread does not wait for itself.
+    assert_eq!(call("POST", "/app/nested").body, "slow-0");
+    // A handler that does not end holds up nobody for ever, nor is anything of it kept.
+    assert_eq!(call("POST", "/app/stuck").status, 500);
+    has_entered.recv().unwrap();
+    assert_eq!(call("GET", "/app/where").status, 503);
+    let_go.send(()).unwrap();
+    let again = loop {
+        let answer = call("GET", "/app/where");
+        if answer.status == 200 {
+            break answer;
+        }
+    };
+    assert_eq!(again.body, "slow-0");
+    assert_eq!(call("GET", "/app/records/stuck").status, 404);
+    Arc::into_inner(runtime).unwrap().stop().unwrap();
 }
 
 #[test]
