@@ -12,7 +12,7 @@ SECONDS ?= 600
 
 SHELL := /bin/bash
 
-.PHONY: help setup setup-js build release wheel python demo test lint unit simulate kill conformance conformance-js conformance-python conformance-crypto examples-js examples-python libraries-js load bench fuzz docs
+.PHONY: help setup setup-js build release wheel python python-host demo test lint unit simulate kill conformance conformance-js conformance-python conformance-crypto examples-js examples-python libraries-js load bench fuzz docs
 
 help:
 	@echo "make demo         build, start a node with the logging example, send requests, verify a receipt"
@@ -29,6 +29,7 @@ help:
 	@echo "make libraries-js  npm libraries at work in handlers: lodash-es, cbor-x, protobufjs, jsrsasign, ..."
 	@echo "make wheel        the Python package, in target/wheels"
 	@echo "make python       the wheel's tests, on CPython 3.11, 3.12 and 3.13"
+	@echo "make python-host  Python apps in a host that is no Python, with Flask and NumPy"
 	@echo "make examples-python  the Python examples and the project of affiant new, tested and served"
 	@echo "make load         whole-node load figures (not part of make test)"
 	@echo "make fuzz         fuzz TARGET=$(TARGET) for SECONDS=$(SECONDS) each, on nightly (not part of make test)"
@@ -51,7 +52,7 @@ release: setup
 demo: build
 	@scripts/demo.sh
 
-test: lint unit simulate kill conformance conformance-js python conformance-python conformance-crypto examples-js examples-python libraries-js
+test: lint unit simulate kill conformance conformance-js python python-host conformance-python conformance-crypto examples-js examples-python libraries-js
 	@echo "all tests passed"
 
 lint: setup
@@ -96,6 +97,10 @@ bench: setup
 # The wheel's tests on every CPython that is here.
 python: wheel
 	@bindings-python/tests/run.sh
+
+# Python inside a host, with the packages that `make python` has installed; `make unit` runs the same without.
+python-host: python
+	$(CARGO) test --locked --quiet -p affiant-python-host
 
 # The wheel in environments of their own, with NumPy, pandas, FastAPI, Flask: from the package index.
 examples-python: wheel

@@ -13,6 +13,22 @@ need make make
 need curl curl
 need python3 python3
 python3 -c 'import ensurepip, venv' >/dev/null 2>&1 || missing+=(python3-venv)
+# The tests of hosts that run Python (bindings-python/host) link its library.
+python=${PYO3_PYTHON:-python3}
+library='import os.path, sysconfig
+directory, name = sysconfig.get_config_vars("LIBDIR", "LDLIBRARY")
+raise SystemExit(not os.path.exists(os.path.join(directory, name)))'
+if ! "$python" -c "$library" >/dev/null 2>&1; then
+    case $("$python" -c 'import sys; print(sys.base_prefix)' 2>/dev/null) in
+    "" | /usr) missing+=(libpython3-dev) ;;
+    *)
+        echo "setup: $(command -v "$python") was built without a library to link. Name another interpreter in" >&2
+        echo "       PYO3_PYTHON, such as /usr/bin/python3 with the package libpython3-dev, and run make again;" >&2
+        echo "       pyenv builds one with PYTHON_CONFIGURE_OPTS=--enable-shared." >&2
+        exit 1
+        ;;
+    esac
+fi
 if [ "${1:-}" = node ]; then
     need node nodejs
     need npm npm

@@ -51,7 +51,8 @@ impl PyFrontend {
             endpoints.iter().map(|endpoint| app.handler(py, endpoint)).collect::<Result<_, _>>()
         });
         let handlers = handlers.map_err(AppError::internal)?;
-        if app.guarded {
+        // Unguarded, this process is not the app's alone: only whoever runs it may bound its objects.
+        if app.guarded || bounds_objects(&options) {
             Python::attach(|py| memory::bound(py, object_bytes(&options)));
         }
         let version = Python::version_str().to_owned();
@@ -63,8 +64,11 @@ impl PyFrontend {
 
 /// The bound that governance sets; CCF's default is one for JavaScript's small heaps.
 pub(crate) fn object_bytes(options: &RuntimeOptions) -> u64 {
-    let unset = options.max_heap_bytes == RuntimeOptions::default().max_heap_bytes;
-    if unset { OBJECT_BYTES_DEFAULT } else { options.max_heap_bytes }
+    if bounds_objects(options) { options.max_heap_bytes } else { OBJECT_BYTES_DEFAULT }
+}
+
+fn bounds_objects(options: &RuntimeOptions) -> bool {
+    options.max_heap_bytes != RuntimeOptions::default().max_heap_bytes
 }
 
 impl Frontend for PyFrontend {

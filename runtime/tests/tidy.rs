@@ -17,11 +17,12 @@ const LAYERS: &[(&str, u8)] = &[
     ("affiant", 2),
     ("affiant-js", 3),
     ("affiant-python", 3),
-    ("affiant-capi", 4),
-    ("affiant-cli", 4),
-    ("affiant-wheel", 5),
-    ("affiant-bench", 5),
-    ("affiant-sim", 5),
+    ("affiant-python-host", 4),
+    ("affiant-capi", 5),
+    ("affiant-cli", 5),
+    ("affiant-wheel", 6),
+    ("affiant-bench", 6),
+    ("affiant-sim", 6),
 ];
 
 fn root() -> PathBuf {

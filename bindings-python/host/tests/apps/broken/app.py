@@ -1,0 +1,6 @@
+"""An app that cannot be imported."""
+
+import ccf
+
+TABLE = ccf.kv
+VALUE = {"there": 1}["missing"]
