@@ -2,6 +2,7 @@
 //! given, an application as it is loaded from a directory or the tables, and what handlers may touch.
 
 pub use crate::access::{ExecutionContext, TableAccess, TableRefusal};
+pub use crate::bundle::python;
 pub use crate::bundle::{AppBundle, BundleError};
 pub use crate::endpoint::{Interface, Language, Promises, Redirection};
 pub use crate::frontend::{Frontend, FrontendWorker, Threads};

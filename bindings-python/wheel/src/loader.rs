@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use affiant::AppError;
-use affiant::hosting::{AppBundle, Frontend};
-use affiant_cli::{AppLoader, Console, Failure, LoadedApp, Manner, exit, python};
+use affiant::hosting::{AppBundle, Frontend, python};
+use affiant_cli::{AppLoader, Console, Failure, LoadedApp, Manner, exit};
 use affiant_python::{
     App, AppSource, Description, LoadOptions, PyFrontend, PyWorkersFrontend, WorkersApp,
 };

@@ -11,11 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use affiant::hosting::AppBundle;
+use affiant::hosting::{AppBundle, python};
 
 use crate::exit::{self, Failure};
 use crate::language::{AppLoader, LoadedApp, Manner, PYTHON};
-use crate::python;
 
 /// Holds the number of the process that became an interpreter. The number stays the same, so a
 /// process that finds its own would go round in circles; children find another's.

@@ -23,7 +23,6 @@ mod node;
 mod output;
 mod project;
 mod proposal;
-pub mod python;
 mod receipt;
 mod sandbox;
 mod signals;

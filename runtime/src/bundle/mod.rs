@@ -4,6 +4,7 @@
 
 mod deploy;
 mod load;
+pub mod python;
 mod tables;
 mod validate;
 

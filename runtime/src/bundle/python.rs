@@ -1,13 +1,15 @@
-//! What is a Python app, told from names and metadata alone: the plain binary, which has no
-//! interpreter, and a loader inside one must agree on it.
+//! What is a Python app, told from names and metadata alone: hosts without an interpreter, and loaders
+//! inside one, must agree on it.
 
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use affiant::hosting::{AppBundle, Language};
-use affiant::limits::{BUNDLE_METADATA_BYTES_MAX, MODULE_DEPTH_MAX, MODULES_COUNT_MAX};
 use serde_json::Value as Json;
+
+use crate::bundle::AppBundle;
+use crate::endpoint::Language;
+use crate::limits::{BUNDLE_METADATA_BYTES_MAX, MODULE_DEPTH_MAX, MODULES_COUNT_MAX};
 
 /// Largest `pyproject.toml` that is looked into, in bytes.
 const PROJECT_BYTES_MAX: u64 = 1 << 20;
