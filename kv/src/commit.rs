@@ -17,6 +17,19 @@ use crate::store::{Sequenced, Sequencing, Store};
 use crate::tx::Tx;
 
 /// How a commit attempt ended. An outcome, not an error.
+///
+/// ```
+#[doc = include_str!("store/example.txt")]
+/// use affiant_kv::CommitOutcome;
+///
+/// let mut tx = committer.begin();
+/// tx.put(&notes, b"d", b"fourth").unwrap();
+/// match committer.commit(tx) {
+///     CommitOutcome::Sequenced(txid) => assert_eq!(txid.to_string(), "2.2"),
+///     CommitOutcome::Conflict => println!("run it again"),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CommitOutcome {
     /// It has its id and is visible to those who follow; durable once the commit point reaches it.

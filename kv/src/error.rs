@@ -6,6 +6,14 @@ use crate::disk::DiskError;
 use crate::seal::KeyError;
 
 /// A failure of this crate.
+///
+/// ```
+/// use affiant_kv::{KvError, MapName};
+///
+/// let error = MapName::new("").unwrap_err();
+/// assert!(matches!(error, KvError::MapName { .. }));
+/// println!("{error}"); // what happened, in a sentence
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KvError {

@@ -14,6 +14,14 @@ use std::sync::Arc;
 const INLINE_BYTES_MAX: usize = 22;
 
 /// A key's bytes: immutable, cheap to clone. Used as a slice.
+///
+/// ```
+/// use affiant_kv::Key;
+///
+/// let key = Key::from(&b"account/7"[..]);
+/// assert_eq!(&*key, b"account/7");
+/// assert!(key.starts_with(b"account/") && key.len() == 9);
+/// ```
 #[derive(Clone)]
 pub struct Key(Held);
 

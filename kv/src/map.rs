@@ -14,6 +14,13 @@ use crate::name::MapName;
 use crate::tree::Tree;
 
 /// A value's bytes: immutable, cheap to clone.
+///
+/// ```
+/// use affiant_kv::Value;
+///
+/// let value = Value::from(&b"first"[..]);
+/// assert_eq!(&*value, b"first");
+/// ```
 pub type Value = Arc<[u8]>;
 
 /// A value and the seqno of the transaction that wrote it.

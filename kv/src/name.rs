@@ -9,10 +9,26 @@ use crate::error::KvError;
 use crate::limits::MAP_NAME_BYTES_MAX;
 
 /// The name of a map. Cheap to clone. A map is public iff its name starts with `public:`.
+///
+/// ```
+/// use affiant_kv::MapName;
+///
+/// let private = MapName::new("accounts")?; // encrypted in the ledger
+/// let public = MapName::new("public:rates")?; // anyone with the ledger's files can read it
+/// assert!(public.is_public() && !private.is_public());
+/// # Ok::<(), affiant_kv::KvError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MapName(Arc<str>);
 
 /// To whom a map belongs (CCF `include/ccf/kv/map.h`).
+///
+/// ```
+/// use affiant_kv::{Category, MapName};
+///
+/// assert_eq!(MapName::new("public:ccf.gov.users.certs")?.category(), Category::Governance);
+/// # Ok::<(), affiant_kv::KvError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Category {
     /// `ccf.internal.`: written by the node alone.
@@ -29,6 +45,14 @@ impl MapName {
     /// # Errors
     /// Empty, longer than [`MAP_NAME_BYTES_MAX`], or under the reserved prefix `ccf.` in a category
     /// that does not exist.
+    ///
+    /// ```
+    /// use affiant_kv::MapName;
+    ///
+    /// assert!(MapName::new("notes").is_ok());
+    /// assert!(MapName::new("").is_err());
+    /// assert!(MapName::new("ccf.mine").is_err());
+    /// ```
     pub fn new(name: &str) -> Result<Self, KvError> {
         if name.is_empty() || name.len() > MAP_NAME_BYTES_MAX {
             return Err(KvError::MapName {
@@ -48,12 +72,24 @@ impl MapName {
     }
 
     /// The name as text.
+    ///
+    /// ```
+    /// # use affiant_kv::MapName;
+    /// assert_eq!(MapName::new("notes")?.as_str(), "notes");
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
     /// Whether the map's contents are written in the clear.
+    ///
+    /// ```
+    /// # use affiant_kv::MapName;
+    /// assert!(MapName::new("public:rates")?.is_public());
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     #[must_use]
     pub fn is_public(&self) -> bool {
         self.0.starts_with("public:")
@@ -76,6 +112,12 @@ impl MapName {
     }
 
     /// To whom the map belongs.
+    ///
+    /// ```
+    /// # use affiant_kv::{Category, MapName};
+    /// assert_eq!(MapName::new("notes")?.category(), Category::Application);
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     #[must_use]
     pub fn category(&self) -> Category {
         let bare = self.0.strip_prefix("public:").unwrap_or(&self.0);

@@ -29,6 +29,16 @@ pub(crate) use sequencer::MapWrites;
 pub use snapshot::Snapshot;
 
 /// What is known of a transaction id (CCF `include/ccf/tx_status.h`; reference D.4).
+///
+/// ```
+/// use affiant_kv::{Store, TxStatus};
+///
+/// let store = Store::new();
+/// let status = store.status("2.17".parse()?);
+/// assert_eq!(status, TxStatus::Unknown);
+/// assert_eq!(status.as_str(), "Unknown");
+/// # Ok::<(), affiant_proof::TxIdParseError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TxStatus {
     /// This node has not heard of it.

@@ -74,6 +74,17 @@ pub(crate) struct Parts {
 
 /// A transaction in progress. Belongs to one thread at a time; dropped without commit, it leaves
 /// no trace.
+///
+/// ```
+/// # use affiant_kv::{MapName, Store};
+/// # let store = Store::new();
+/// let notes = MapName::new("notes")?;
+/// let mut tx = store.begin();
+/// tx.put(&notes, b"a", b"first")?;
+/// assert_eq!(tx.get(&notes, b"a").as_deref(), Some(&b"first"[..]));
+/// drop(tx); // or hand it to whoever commits
+/// # Ok::<(), affiant_kv::KvError>(())
+/// ```
 pub struct Tx {
     store: Arc<Store>,
     snapshot: Option<Snapshot>,
@@ -97,6 +108,16 @@ impl Tx {
     }
 
     /// Moves the transaction out, leaving a fresh one of the same store.
+    ///
+    /// ```
+    /// # use affiant_kv::{MapName, Store};
+    /// # let mut tx = Store::new().begin();
+    /// # let notes = MapName::new("notes")?;
+    /// tx.put(&notes, b"a", b"first")?;
+    /// let taken = tx.take();
+    /// assert!(taken.has_writes() && !tx.has_writes());
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     #[must_use]
     pub fn take(&mut self) -> Self {
         let fresh = Self::new(self.store.clone());
@@ -104,23 +125,60 @@ impl Tx {
     }
 
     /// The id of the newest transaction in this one's snapshot; takes the snapshot if none was taken.
+    ///
+    /// ```
+    #[doc = include_str!("store/example.txt")]
+    /// let mut tx = committer.begin();
+    /// assert_eq!(tx.read_version().to_string(), "2.1");
+    /// ```
     pub fn read_version(&mut self) -> TxId {
         self.snapshot().version()
     }
 
     /// The snapshot, if anything was read yet.
+    ///
+    /// ```
+    /// # use affiant_kv::{MapName, Store};
+    /// # let mut tx = Store::new().begin();
+    /// # let notes = MapName::new("notes")?;
+    /// assert!(tx.snapshot_taken().is_none());
+    /// tx.get(&notes, b"a");
+    /// assert!(tx.snapshot_taken().is_some());
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     #[must_use]
     pub fn snapshot_taken(&self) -> Option<&Snapshot> {
         self.snapshot.as_ref()
     }
 
     /// Whether anything would be written.
+    ///
+    /// ```
+    /// # use affiant_kv::{MapName, Store};
+    /// # let mut tx = Store::new().begin();
+    /// # let notes = MapName::new("notes")?;
+    /// tx.get(&notes, b"a");
+    /// assert!(!tx.has_writes());
+    /// tx.remove(&notes, b"a")?;
+    /// assert!(tx.has_writes());
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     #[must_use]
     pub fn has_writes(&self) -> bool {
         self.changes.iter().any(|changes| !changes.writes.is_empty())
     }
 
     /// Forgets writes, reads, claims and the snapshot, so that the handler can run again.
+    ///
+    /// ```
+    /// # use affiant_kv::{MapName, Store};
+    /// # let mut tx = Store::new().begin();
+    /// # let notes = MapName::new("notes")?;
+    /// tx.put(&notes, b"a", b"first")?;
+    /// tx.reset();
+    /// assert!(!tx.has(&notes, b"a"));
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     pub fn reset(&mut self) {
         self.snapshot = None;
         self.changes.clear();
@@ -130,6 +188,16 @@ impl Tx {
     }
 
     /// What was read so far, to be relied on by later transactions; `None` before the first read.
+    ///
+    /// ```
+    /// # use affiant_kv::{MapName, Store};
+    /// # let mut tx = Store::new().begin();
+    /// # let notes = MapName::new("notes")?;
+    /// assert!(tx.reads().is_none());
+    /// tx.get(&notes, b"a");
+    /// assert!(tx.reads().is_some());
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     #[must_use]
     pub fn reads(&self) -> Option<Arc<Reads>> {
         let state = self.snapshot.as_ref()?.state();
@@ -144,12 +212,38 @@ impl Tx {
 
     /// Depends on what an earlier transaction read as if this one had read it and found the same. If
     /// it is not so any more the commit is a conflict.
+    ///
+    /// ```
+    #[doc = include_str!("store/example.txt")]
+    /// let mut first = committer.begin();
+    /// assert!(first.has(&notes, b"a"));
+    /// let known = first.reads().unwrap();
+    ///
+    /// // Another transaction takes the first one's word for it.
+    /// let mut second = committer.begin();
+    /// second.rely_on(known);
+    /// assert!(second.reliance_holds());
+    /// ```
     pub fn rely_on(&mut self, reads: Arc<Reads>) {
         self.relied.push(reads);
     }
 
     /// Whether everything it relies on is so in its snapshot, which is taken for that if need be.
     /// A commit asks by itself; ask before using what was read without one.
+    ///
+    /// ```
+    #[doc = include_str!("store/example.txt")]
+    /// let mut first = committer.begin();
+    /// first.get(&notes, b"a");
+    /// let known = first.reads().unwrap();
+    /// let mut change = committer.begin();
+    /// change.put(&notes, b"a", b"other").unwrap();
+    /// committer.commit(change);
+    ///
+    /// let mut second = committer.begin();
+    /// second.rely_on(known);
+    /// assert!(!second.reliance_holds());
+    /// ```
     pub fn reliance_holds(&mut self) -> bool {
         if self.relied.is_empty() {
             return true;
@@ -159,11 +253,30 @@ impl Tx {
     }
 
     /// Attaches a claims digest to the entry (32 zero bytes mean none).
+    ///
+    /// ```
+    /// # use affiant_kv::{MapName, Store};
+    /// # let mut tx = Store::new().begin();
+    /// # let notes = MapName::new("notes")?;
+    /// tx.put(&notes, b"a", b"first")?;
+    /// tx.set_claims_digest(affiant_proof::Digest::of(b"what the receipt is to prove"));
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     pub fn set_claims_digest(&mut self, digest: Digest) {
         self.claims_digest = digest;
     }
 
     /// The value under `key`, as this transaction sees it.
+    ///
+    /// ```
+    /// # use affiant_kv::{MapName, Store};
+    /// # let mut tx = Store::new().begin();
+    /// # let notes = MapName::new("notes")?;
+    /// tx.put(&notes, b"a", b"first")?;
+    /// assert_eq!(tx.get(&notes, b"a").as_deref(), Some(&b"first"[..]));
+    /// assert_eq!(tx.get(&notes, b"b"), None);
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     pub fn get(&mut self, map: &MapName, key: &[u8]) -> Option<Value> {
         let index = self.index_of(map);
         if let Some(own) = self.changes[index].writes.get(key) {
@@ -176,12 +289,29 @@ impl Tx {
     }
 
     /// Whether `key` is present.
+    ///
+    /// ```
+    /// # use affiant_kv::{MapName, Store};
+    /// # let mut tx = Store::new().begin();
+    /// # let notes = MapName::new("notes")?;
+    /// tx.put(&notes, b"a", b"")?;
+    /// assert!(tx.has(&notes, b"a") && !tx.has(&notes, b"b"));
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     pub fn has(&mut self, map: &MapName, key: &[u8]) -> bool {
         self.get(map, key).is_some()
     }
 
     /// The seqno of the last transaction before this one that wrote `key`, if it is present in the
     /// snapshot. Own writes do not count; the read is a dependency.
+    ///
+    /// ```
+    #[doc = include_str!("store/example.txt")]
+    /// let mut tx = committer.begin();
+    /// tx.put(&notes, b"a", b"other").unwrap();
+    /// assert_eq!(tx.version_of_previous_write(&notes, b"a"), Some(1));
+    /// assert_eq!(tx.version_of_previous_write(&notes, b"z"), None);
+    /// ```
     pub fn version_of_previous_write(&mut self, map: &MapName, key: &[u8]) -> Option<u64> {
         let index = self.index_of(map);
         let snapshot = self.snapshot.get_or_insert_with(|| self.store.snapshot());
@@ -194,6 +324,16 @@ impl Tx {
     ///
     /// # Errors
     /// Key, value or the whole transaction above its bound, or a table that only signatures write.
+    ///
+    /// ```
+    /// # use affiant_kv::{MapName, Store};
+    /// # let mut tx = Store::new().begin();
+    /// # let notes = MapName::new("notes")?;
+    /// tx.put(&notes, b"a", b"first")?;
+    /// tx.put(&notes, b"a", b"better")?;
+    /// assert_eq!(tx.get(&notes, b"a").as_deref(), Some(&b"better"[..]));
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     pub fn put(&mut self, map: &MapName, key: &[u8], value: &[u8]) -> Result<(), KvError> {
         bounded("a key", key.len(), KEY_BYTES_MAX)?;
         bounded("a value", value.len(), VALUE_BYTES_MAX)?;
@@ -206,6 +346,16 @@ impl Tx {
     ///
     /// # Errors
     /// As [`Self::put`].
+    ///
+    /// ```
+    /// # use affiant_kv::{MapName, Store};
+    /// # let mut tx = Store::new().begin();
+    /// # let notes = MapName::new("notes")?;
+    /// tx.put(&notes, b"a", b"first")?;
+    /// tx.remove(&notes, b"a")?;
+    /// assert_eq!(tx.get(&notes, b"a"), None);
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     pub fn remove(&mut self, map: &MapName, key: &[u8]) -> Result<(), KvError> {
         bounded("a key", key.len(), KEY_BYTES_MAX)?;
         let index = self.index_to_write(map, key.len())?;
@@ -215,6 +365,16 @@ impl Tx {
 
     /// Removes every key visible now. The tables that only signatures write are left as they are; a
     /// transaction that grows beyond its bound by this is refused when it is committed.
+    ///
+    /// ```
+    /// # use affiant_kv::{MapName, Store};
+    /// # let mut tx = Store::new().begin();
+    /// # let notes = MapName::new("notes")?;
+    /// tx.put(&notes, b"a", b"first")?;
+    /// tx.clear(&notes);
+    /// assert!(tx.is_empty(&notes));
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     pub fn clear(&mut self, map: &MapName) {
         let keys: Vec<Key> = self.entries(map).into_iter().map(|(key, _)| key).collect();
         if map.is_signature_table() {
@@ -233,6 +393,16 @@ impl Tx {
     }
 
     /// Number of keys visible now; depends on the whole map.
+    ///
+    /// ```
+    /// # use affiant_kv::{MapName, Store};
+    /// # let mut tx = Store::new().begin();
+    /// # let notes = MapName::new("notes")?;
+    /// tx.put(&notes, b"a", b"first")?;
+    /// tx.put(&notes, b"b", b"second")?;
+    /// assert_eq!(tx.len(&notes), 2);
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     pub fn len(&mut self, map: &MapName) -> usize {
         let index = self.depend_on_whole(map);
         let Some(snapshot) = &self.snapshot else { return 0 };
@@ -248,17 +418,51 @@ impl Tx {
     }
 
     /// Whether the map has no visible key; depends on the whole map.
+    ///
+    /// ```
+    /// # use affiant_kv::{MapName, Store};
+    /// # let mut tx = Store::new().begin();
+    /// # let notes = MapName::new("notes")?;
+    /// assert!(tx.is_empty(&notes));
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     pub fn is_empty(&mut self, map: &MapName) -> bool {
         self.len(map) == 0
     }
 
     /// All visible entries, ascending by key: the snapshot overlaid by this transaction's writes as
     /// they are now. Depends on the whole map.
+    ///
+    /// ```
+    /// # use affiant_kv::{MapName, Store};
+    /// # let mut tx = Store::new().begin();
+    /// # let notes = MapName::new("notes")?;
+    /// tx.put(&notes, b"b", b"second")?;
+    /// tx.put(&notes, b"a", b"first")?;
+    /// let keys: Vec<_> = tx.entries(&notes).into_iter().map(|(key, _)| key.to_vec()).collect();
+    /// assert_eq!(keys, [b"a", b"b"]);
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     pub fn entries(&mut self, map: &MapName) -> Vec<(Key, Value)> {
         self.range(map, Bound::Unbounded, Bound::Unbounded, usize::MAX)
     }
 
     /// Up to `limit` visible entries with keys in the range, ascending. Depends on the whole map.
+    ///
+    /// ```
+    /// # use affiant_kv::{MapName, Store};
+    /// # let mut tx = Store::new().begin();
+    /// # let notes = MapName::new("notes")?;
+    /// use std::ops::Bound::{Included, Unbounded};
+    ///
+    /// for key in [b"a", b"b", b"c"] {
+    ///     tx.put(&notes, key, b"")?;
+    /// }
+    /// let found = tx.range(&notes, Included(b"b"), Unbounded, 1);
+    /// assert_eq!(&*found[0].0, b"b");
+    /// assert_eq!(found.len(), 1);
+    /// # Ok::<(), affiant_kv::KvError>(())
+    /// ```
     pub fn range(
         &mut self,
         map: &MapName,

@@ -4,6 +4,15 @@ use core::fmt;
 use core::str::FromStr;
 
 /// The name of one transaction: `view.seqno`. Ordered by seqno, then view.
+///
+/// ```
+/// use affiant_proof::TxId;
+///
+/// let txid: TxId = "2.17".parse()?;
+/// assert_eq!((txid.view, txid.seqno), (2, 17));
+/// assert_eq!(txid.to_string(), "2.17");
+/// # Ok::<(), affiant_proof::TxIdParseError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct TxId {
     /// The view (raft term plus the service's offset); the first view of a service is 2.
