@@ -159,7 +159,8 @@ fn requests(c: &mut Criterion<CpuTime>) {
     let options = EndpointOptions::native().respond(Respond::AtOnce);
     let mut settings = NodeSettings::in_memory();
     settings.uncommitted_count_max = 100_000;
-    let runtime = Runtime::builder(settings)
+    let runtime = Runtime::builder()
+        .node(settings)
         .endpoint("POST", "/log/{id}", options.clone(), move |request, tx| {
             let id = request.param("id").unwrap_or_default();
             tx.put(&written, id.as_bytes(), request.body())?;
@@ -204,7 +205,7 @@ fn javascript(c: &mut Criterion<CpuTime>) {
     let frontend = JsFrontend::load(&bundle, endpoints, RuntimeOptions::default()).unwrap();
     let mut settings = NodeSettings::in_memory();
     settings.uncommitted_count_max = 100_000;
-    let runtime = Runtime::builder(settings).frontend(Arc::new(frontend)).start().unwrap();
+    let runtime = Runtime::builder().node(settings).frontend(Arc::new(frontend)).start().unwrap();
     let mut group = c.benchmark_group("javascript");
     for (name, path) in [("reused", "/app/log/private"), ("fresh", "/app/fresh/log/private")] {
         let body = r#"{"id":17,"msg":"a private message of about fifty bytes, no more"}"#;

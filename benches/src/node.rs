@@ -77,7 +77,8 @@ impl NodeArguments {
 /// # Errors
 /// The node does not start, in words.
 pub fn serve(arguments: &NodeArguments) -> Result<(), Box<dyn std::error::Error>> {
-    let builder = Runtime::builder(arguments.settings()?)
+    let builder = Runtime::builder()
+        .node(arguments.settings()?)
         .listen(Listener::new("bench", "127.0.0.1:0"))
         .http_threads(arguments.http_threads);
     let runtime = with_application(builder, arguments)?.start()?;

@@ -124,6 +124,18 @@ impl Tx {
         core::mem::replace(self, fresh)
     }
 
+    /// Whether it was begun on this store.
+    ///
+    /// ```
+    /// # use affiant_kv::Store;
+    /// let (one, other) = (Store::new(), Store::new());
+    /// assert!(one.begin().is_of(&one) && !one.begin().is_of(&other));
+    /// ```
+    #[must_use]
+    pub fn is_of(&self, store: &Arc<Store>) -> bool {
+        Arc::ptr_eq(&self.store, store)
+    }
+
     /// The id of the newest transaction in this one's snapshot; takes the snapshot if none was taken.
     ///
     /// ```

@@ -49,6 +49,13 @@ pub enum RuntimeError {
         /// The ledger directory, as configured.
         directory: String,
     },
+    /// Another node has the ledger, in this process or in another one.
+    InUse {
+        /// The ledger directory, as configured.
+        directory: String,
+        /// The process that has it, where it has said so.
+        process: Option<u32>,
+    },
     /// Another node's process identifier file is there.
     PidFileExists {
         /// The file.
@@ -145,6 +152,19 @@ impl fmt::Display for RuntimeError {
                 "There is no service to resume in {directory}: start a new one, or point the \
                  ledger directory to the existing one"
             ),
+            Self::InUse { directory, process } if *process == Some(std::process::id()) => write!(
+                f,
+                "{directory} is open in this process already: use the ledger that has it, or close \
+                 that first"
+            ),
+            Self::InUse { directory, process } => {
+                let who = process.map(|id| format!(" (process {id})")).unwrap_or_default();
+                write!(
+                    f,
+                    "{directory} is open in another process{who}: one process at a time has a \
+                     ledger; stop that one, or have it listen and talk to it over HTTPS"
+                )
+            }
             Self::PidFileExists { path } => {
                 write!(f, "PID file {path} already exists. Exiting.")
             }

@@ -287,6 +287,18 @@ pub const EVIDENCE_NODE_BURST: u32 = 20;
 /// Bytes of a nonce that strangers bring.
 pub const EVIDENCE_NONCE_BYTES_MAX: usize = 64;
 
+/// How often an embedding host's work is tried that conflicts each time.
+pub const RUN_ATTEMPTS_MAX: u32 = 100;
+/// The bound of the first pause between two attempts, in microseconds; it doubles.
+pub const RUN_BACKOFF_US_MIN: u64 = 500;
+/// The longest pause between two attempts, in microseconds.
+pub const RUN_BACKOFF_US_MAX: u64 = 50_000;
+/// How long the commit of such work is waited for, in milliseconds.
+pub const RUN_WAIT_MS_MAX: u64 = 60_000;
+
+/// Bytes that are read of the file that says who has a ledger directory.
+pub const LOCK_FILE_BYTES_MAX: u64 = 32;
+
 /// Default time that verifying a service may take, each for connecting and for asking, in milliseconds.
 pub const RELYING_MS_DEFAULT: u64 = 30_000;
 /// Bytes of the head of an answer that a relying party takes.

@@ -118,7 +118,8 @@ impl Frontend for Described {
 #[test]
 fn a_web_applications_document_is_part_of_the_api() {
     let start = |document: Json| {
-        Runtime::builder(settings(&[]))
+        Runtime::builder()
+            .node(settings(&[]))
             .frontend(std::sync::Arc::new(Described(interpreted(), document)))
             .listen(listener())
             .start()
@@ -192,7 +193,8 @@ fn as_recorded() -> NodeSettings {
 #[test]
 fn answers_have_the_recorded_shape() {
     let Some(folder) = fixtures() else { return };
-    let runtime = Runtime::builder(as_recorded())
+    let runtime = Runtime::builder()
+        .node(as_recorded())
         .frontend(std::sync::Arc::new(interpreted()))
         .listen(listener())
         .start()
@@ -241,7 +243,8 @@ fn answers_have_the_recorded_shape() {
 
 #[test]
 fn an_interpreted_application_always_has_read_something() {
-    let runtime = Runtime::builder(settings(&[]))
+    let runtime = Runtime::builder()
+        .node(settings(&[]))
         .frontend(std::sync::Arc::new(interpreted()))
         .listen(listener())
         .start()
@@ -325,7 +328,8 @@ fn the_api_document_says_what_openapi_wants() {
         endpoint("/own", vec![named("member_cert")], json!({"security": [], "responses": {}})),
         endpoint("/open", vec![], json!({"summary": "s"})),
     ]);
-    let runtime = Runtime::builder(settings(&[]))
+    let runtime = Runtime::builder()
+        .node(settings(&[]))
         .frontend(std::sync::Arc::new(frontend))
         .listen(listener())
         .start()
@@ -392,7 +396,7 @@ fn nodes_are_found_by_what_is_asked() {
 #[test]
 fn metrics_are_open_and_of_fixed_cardinality() {
     let runtime =
-        with_endpoints(Runtime::builder(settings(&[]))).listen(listener()).start().unwrap();
+        with_endpoints(Runtime::builder().node(settings(&[]))).listen(listener()).start().unwrap();
     let mut client = Client::new(&runtime);
     client.post("/app/durable/secret-name", b"x");
     client.get("/app/records/secret-name");

@@ -13,7 +13,8 @@ use http_support::{Client, listener, settings};
 use serde_json::Value as Json;
 
 fn start() -> Runtime {
-    Runtime::builder(settings(&[]))
+    Runtime::builder()
+        .node(settings(&[]))
         .listen(listener())
         .endpoint_with_call("POST", "/evidence", EndpointOptions::native(), |call| {
             let evidence = call.attestation(call.request.body())?;

@@ -107,7 +107,8 @@ fn start(users: &[&Person]) -> Runtime {
     let who = |request: &Request, _: &mut affiant::Tx| {
         Ok(Response::json(200, &request.caller().map_or(Json::Null, shown)))
     };
-    Runtime::builder(settings(users))
+    Runtime::builder()
+        .node(settings(users))
         .endpoint("POST", "/who", early().policies(policies), who)
         .endpoint("POST", "/both", both, who)
         .endpoint("POST", "/jwt_too", early().policies(&["jwt", "user_cose_sign1"]), who)
@@ -289,7 +290,8 @@ fn users_with_other_keys_cannot_sign() {
 
 static SERVED: LazyLock<(Signer, Runtime)> = LazyLock::new(|| {
     let user = Signer::p256();
-    let runtime = Runtime::builder(settings(&[&user.person]))
+    let runtime = Runtime::builder()
+        .node(settings(&[&user.person]))
         .endpoint("POST", "/who", early().policies(&["user_cose_sign1"]), |_, _| {
             Ok(Response::empty(204))
         })

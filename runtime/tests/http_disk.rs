@@ -89,7 +89,7 @@ fn start(disk: &Gated) -> Runtime {
     let mut settings = settings(&[]);
     let disk = disk.clone();
     settings.storage = Storage::Custom(Arc::new(move || Ok(Box::new(disk.clone()))));
-    with_endpoints(Runtime::builder(settings)).listen(listener()).start().unwrap()
+    with_endpoints(Runtime::builder().node(settings)).listen(listener()).start().unwrap()
 }
 
 #[test]

@@ -55,7 +55,7 @@ fn paths_and_methods_are_answered_as_ccf_does() {
 
 #[test]
 fn the_transaction_id_goes_out_with_what_was_kept() {
-    let runtime = with_endpoints(Runtime::builder(settings(&[])))
+    let runtime = with_endpoints(Runtime::builder().node(settings(&[])))
         .endpoint("POST", "/rejected", early(), |_, tx| {
             tx.put(&records(), b"rejected", b"x")?;
             Ok(Response::text(400, "no"))
@@ -112,7 +112,7 @@ fn callers_are_known_by_their_certificates() {
         ])],
         ..early()
     };
-    let runtime = with_endpoints(Runtime::builder(settings(&[&user, &expired])))
+    let runtime = with_endpoints(Runtime::builder().node(settings(&[&user, &expired])))
         .endpoint("GET", "/any", early().policies(&["any_cert", "no_auth"]), |request, _| {
             Ok(Response::text(200, request.caller().map_or("nobody", Caller::policy)))
         })
@@ -192,7 +192,7 @@ fn a_listener_serves_the_routes_that_it_accepts() {
     let backup =
         EndpointOptions { redirection: affiant::hosting::Redirection::ToBackup, ..early() };
     let fixed = json!({"to_backup": {"kind": "StaticAddress", "target": {"address": "b:1"}}});
-    let runtime = with_endpoints(Runtime::builder(settings(&[])))
+    let runtime = with_endpoints(Runtime::builder().node(settings(&[])))
         .endpoint("GET", "/backup/{x}", backup, |_, _| Ok(Response::text(200, "here")))
         .listen(some("some", &["/app/records/\\{id\\}", "/node/.*"], Json::Null))
         .listen(some("role", &[], json!({})))
@@ -223,7 +223,7 @@ fn a_conflict_runs_the_handler_again_but_not_for_ever() {
     let node: Arc<OnceLock<Arc<Node>>> = Arc::default();
     let runs = Arc::new(AtomicUsize::new(0));
     let (inner, counted) = (node.clone(), runs.clone());
-    let runtime = with_endpoints(Runtime::builder(settings(&[])))
+    let runtime = with_endpoints(Runtime::builder().node(settings(&[])))
         .endpoint("POST", "/contended/{times}", early(), move |request, tx| {
             let times: usize = request.param("times").unwrap_or_default().parse().unwrap();
             let run = counted.fetch_add(1, Ordering::Relaxed);
@@ -326,7 +326,7 @@ fn a_slow_handler_holds_up_itself_only() {
     let (release, released) = mpsc::channel::<()>();
     let (entered, has_entered) = mpsc::channel();
     let (released, entered) = (Mutex::new(released), Mutex::new(entered));
-    let runtime = with_endpoints(Runtime::builder(settings(&[])))
+    let runtime = with_endpoints(Runtime::builder().node(settings(&[])))
         .endpoint("GET", "/slow", early(), move |_, _| {
             entered.lock().unwrap().send(()).unwrap();
             released.lock().unwrap().recv().unwrap();
@@ -357,7 +357,8 @@ fn a_slow_handler_holds_up_itself_only() {
 fn a_service_that_is_not_open_serves_no_application() {
     let mut settings = settings(&[]);
     settings.service.open = false;
-    let runtime = with_endpoints(Runtime::builder(settings)).listen(listener()).start().unwrap();
+    let runtime =
+        with_endpoints(Runtime::builder().node(settings)).listen(listener()).start().unwrap();
     let mut client = Client::new(&runtime);
     for path in ["/app/plain", "/app/commit", "/plain", "/app/nope"] {
         let answer = client.get(path);
@@ -375,7 +376,7 @@ fn a_service_that_is_not_open_serves_no_application() {
 
 #[test]
 fn an_application_overrides_and_is_replaced() {
-    let runtime = with_endpoints(Runtime::builder(settings(&[])))
+    let runtime = with_endpoints(Runtime::builder().node(settings(&[])))
         .endpoint("GET", "/commit", early(), |_, _| Ok(Response::text(200, "mine")))
         .listen(listener())
         .start()
@@ -386,7 +387,8 @@ fn an_application_overrides_and_is_replaced() {
     runtime.set_application(Vec::new()).unwrap();
     assert_eq!(client.get("/app/commit").text(), "mine");
     assert_eq!(client.get("/app/plain").text(), "hello");
-    let twice = Runtime::builder(settings(&[]))
+    let twice = Runtime::builder()
+        .node(settings(&[]))
         .endpoint("GET", "/x", early(), |_, _| Ok(Response::empty(200)))
         .endpoint("GET", "/x", early(), |_, _| Ok(Response::empty(200)))
         .start()
@@ -398,7 +400,7 @@ fn an_application_overrides_and_is_replaced() {
 #[test]
 fn callers_in_process_get_the_same_answers() {
     let user = valid("user");
-    let runtime = with_endpoints(Runtime::builder(settings(&[&user]))).start().unwrap();
+    let runtime = with_endpoints(Runtime::builder().node(settings(&[&user]))).start().unwrap();
     assert!(runtime.addresses().is_empty());
     let answer = runtime.call("POST", "/app/durable/1", "x", Peer::Anonymous).unwrap();
     assert_eq!(answer.status, 200);
@@ -426,7 +428,7 @@ fn callers_in_process_get_the_same_answers() {
 fn a_caller_who_changes_during_a_session_is_known_as_changed_at_once() {
     let user = valid("user");
     let options = || early().policies(&["user_cert"]);
-    let runtime = with_endpoints(Runtime::builder(settings(&[&user])))
+    let runtime = with_endpoints(Runtime::builder().node(settings(&[&user])))
         .endpoint("POST", "/blind", options(), |_, tx| {
             tx.put(&records(), b"blind", b"x")?;
             Ok(Response::empty(200))
@@ -503,7 +505,8 @@ fn interpreters_do_postponed_work_when_there_is_time() {
         ..affiant::Endpoint::default()
     };
     let frontend = Arc::new(Lazy(counts.clone(), vec![endpoint]));
-    let runtime = Runtime::builder(settings(&[]))
+    let runtime = Runtime::builder()
+        .node(settings(&[]))
         .frontend(frontend)
         .http_threads(1)
         .listen(listener())

@@ -17,7 +17,7 @@ fn early() -> EndpointOptions {
 
 /// Tells what it was asked for, and writes if that was a POST.
 fn start() -> Runtime {
-    with_endpoints(Runtime::builder(settings(&[])))
+    with_endpoints(Runtime::builder().node(settings(&[])))
         .endpoint("*", "/*", early(), |request, tx| {
             if request.method() == "POST" {
                 tx.put(&records(), b"fallback", request.path().as_bytes())?;
@@ -75,7 +75,8 @@ fn the_fallback_serves_what_no_endpoint_has() {
 #[test]
 fn one_method_and_path_make_the_fallback() {
     for (method, path) in [("*", "/x"), ("GET", "/*")] {
-        let failed = Runtime::builder(settings(&[]))
+        let failed = Runtime::builder()
+            .node(settings(&[]))
             .endpoint(method, path, early(), |_, _| Ok(Response::empty(200)))
             .start()
             .err()
@@ -87,7 +88,7 @@ fn one_method_and_path_make_the_fallback() {
 
 /// Handlers whose answers to HEAD differ in what they say of the length.
 fn lengths() -> Runtime {
-    with_endpoints(Runtime::builder(settings(&[])))
+    with_endpoints(Runtime::builder().node(settings(&[])))
         .endpoint("GET", "/brought", early(), |_, _| Ok(Response::text(200, "hello")))
         .endpoint("HEAD", "/told", early(), |_, _| {
             Ok(Response::empty(200).with_header("content-length", "1234").with_header("etag", "e"))

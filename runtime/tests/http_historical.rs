@@ -79,7 +79,11 @@ fn with_history(builder: RuntimeBuilder) -> RuntimeBuilder {
 }
 
 fn start(settings: NodeSettings) -> Runtime {
-    with_history(Runtime::builder(settings)).http_threads(1).listen(listener()).start().unwrap()
+    with_history(Runtime::builder().node(settings))
+        .http_threads(1)
+        .listen(listener())
+        .start()
+        .unwrap()
 }
 
 /// Asks as CCF's clients do, until it is not 202.

@@ -47,7 +47,8 @@ fn start_with(listener: Listener) -> Runtime {
     let who = |request: &affiant::Request, _: &mut affiant::Tx| {
         Ok(Response::json(200, &request.caller().map_or(Json::Null, shown)))
     };
-    Runtime::builder(settings(&[&user]))
+    Runtime::builder()
+        .node(settings(&[&user]))
         .endpoint("GET", "/who", early().policies(&["jwt"]), who)
         .endpoint("GET", "/anybody", early().policies(&["jwt", "no_auth"]), who)
         .endpoint("GET", "/both", both, who)
@@ -319,7 +320,8 @@ fn a_key_that_was_replaced_or_removed_is_not_trusted_on() {
     let node: Arc<OnceLock<Arc<Node>>> = Arc::default();
     let inner = node.clone();
     let (old, new) = (TokenKey::ec(), TokenKey::ec());
-    let runtime = Runtime::builder(settings(&[]))
+    let runtime = Runtime::builder()
+        .node(settings(&[]))
         .endpoint("POST", "/who", early().policies(&["jwt"]), move |request, tx| {
             // The key goes while the handler runs.
             if request.body().as_ref() == b"remove" {

@@ -170,7 +170,8 @@ fn serve(
 
 fn start() -> Runtime {
     let who = EndpointOptions::native().respond(Respond::AtOnce).policies(&["jwt"]);
-    Runtime::builder(NodeSettings { jwt_key_refresh_ms: 500, ..settings(&[]) })
+    Runtime::builder()
+        .node(NodeSettings { jwt_key_refresh_ms: 500, ..settings(&[]) })
         .endpoint("GET", "/who", who, |_, _| Ok(Response::empty(204)))
         .http_threads(1)
         .listen(listener())

@@ -117,7 +117,7 @@ fn slow(
 }
 
 fn start(frontend: Arc<Slow>) -> Runtime {
-    with_endpoints(Runtime::builder(settings(&[])))
+    with_endpoints(Runtime::builder().node(settings(&[])))
         .frontend(frontend)
         .http_threads(1)
         .listen(listener())
@@ -371,7 +371,7 @@ fn threads_end_with_their_application_and_its_requests() {
 #[test]
 fn too_many_threads_are_refused() {
     let (frontend, ..) = slow(1_000, None);
-    let failed = Runtime::builder(settings(&[])).frontend(frontend).start().err().unwrap();
+    let failed = Runtime::builder().node(settings(&[])).frontend(frontend).start().err().unwrap();
     let expected = "slow application: 1000 threads; at most 256 are started";
     assert!(failed.to_string().contains(expected), "{failed}");
 }

@@ -263,7 +263,7 @@ fn answers_that_are_ready_do_not_wait_for_a_handler_that_takes_its_time() {
     let released = std::sync::Mutex::new(released);
     let options = || EndpointOptions::native().respond(Respond::AtOnce);
     let enter = entered.clone();
-    let runtime = with_endpoints(Runtime::builder(settings(&[])))
+    let runtime = with_endpoints(Runtime::builder().node(settings(&[])))
         .endpoint("GET", "/quick", options(), move |_, _| {
             enter.send("quick").unwrap();
             Ok(Response::text(200, "hello"))
@@ -346,8 +346,10 @@ fn a_full_listener_says_so_and_then_refuses() {
 #[test]
 fn older_tls_serves_and_a_stolen_certificate_does_not() {
     let user = valid("user");
-    let runtime =
-        with_endpoints(Runtime::builder(settings(&[&user]))).listen(listener()).start().unwrap();
+    let runtime = with_endpoints(Runtime::builder().node(settings(&[&user])))
+        .listen(listener())
+        .start()
+        .unwrap();
     let roots = client_config(&runtime, Some(&user), &[]);
     let address = runtime.addresses()[0];
     assert_eq!(Client::with(address, roots).get("/app/whoami").status, 200);
@@ -408,7 +410,7 @@ fn with_certificate(
 #[test]
 fn http2_by_alpn_and_by_configuration() {
     let options = EndpointOptions::native().respond(Respond::AtOnce);
-    let runtime = with_endpoints(Runtime::builder(settings(&[])))
+    let runtime = with_endpoints(Runtime::builder().node(settings(&[])))
         .endpoint("GET", "/host", options, |request, _| {
             Ok(Response::text(200, request.header("host").unwrap_or("none").to_owned()))
         })
@@ -479,7 +481,8 @@ fn http2_by_alpn_and_by_configuration() {
 fn a_taken_port_is_named() {
     let runtime = start(listener());
     let taken = runtime.addresses()[0];
-    let error = Runtime::builder(NodeSettings::in_memory())
+    let error = Runtime::builder()
+        .node(NodeSettings::in_memory())
         .listen(Listener::new("second", &taken.to_string()))
         .start()
         .err()
@@ -487,7 +490,8 @@ fn a_taken_port_is_named() {
         .to_string();
     assert!(error.contains("second") && error.contains(&taken.to_string()), "{error}");
     assert!(error.contains("another port"), "{error}");
-    let error = Runtime::builder(NodeSettings::in_memory())
+    let error = Runtime::builder()
+        .node(NodeSettings::in_memory())
         .listen(Listener::new("odd", "no such host name.invalid:1"))
         .start()
         .err()
@@ -501,7 +505,7 @@ fn stopping_lets_the_answers_under_way_leave() {
     let (entered, has_entered) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
     let released = std::sync::Mutex::new(released);
-    let runtime = with_endpoints(Runtime::builder(settings(&[])))
+    let runtime = with_endpoints(Runtime::builder().node(settings(&[])))
         .endpoint(
             "GET",
             "/held",

@@ -303,7 +303,7 @@ fn chip(product: Product) -> [u8; 64] {
 fn served(attestor: Arc<dyn Attestor>) -> (Runtime, Client) {
     let mut settings = settings(&[]);
     settings.attestor = attestor;
-    let runtime = Runtime::builder(settings).listen(listener()).start().unwrap();
+    let runtime = Runtime::builder().node(settings).listen(listener()).start().unwrap();
     let client = Client::new(&runtime);
     (runtime, client)
 }

@@ -166,7 +166,7 @@ fn signatures_admit_those_who_made_them() {
     settings.service.users =
         vec![NewUser { certificate_pem: pem.clone(), user_data: json!({"role": 1}) }];
     let frontend = JsFrontend::load(&bundle, vec![open, unknown], shown()).unwrap();
-    let runtime = Runtime::builder(settings).frontend(Arc::new(frontend)).start().unwrap();
+    let runtime = Runtime::builder().node(settings).frontend(Arc::new(frontend)).start().unwrap();
     let mut tx = runtime.node().begin();
     let jwks = json!({"keys": [jwk]});
     set_public_signing_keys(&mut tx, "https://issuer", &json!(null), &jwks).unwrap();

@@ -60,7 +60,7 @@ impl Service {
         };
         let frontend = JsFrontend::load(&bundle, endpoints, shown()).unwrap();
         assert_eq!(frontend.warnings(), &[] as &[String]);
-        let builder = Runtime::builder(NodeSettings::in_memory()).executor_threads(1);
+        let builder = Runtime::builder().node(NodeSettings::in_memory()).executor_threads(1);
         Self { runtime: builder.frontend(Arc::new(frontend)).start().unwrap() }
     }
 

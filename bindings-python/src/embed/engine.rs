@@ -19,7 +19,6 @@ use pyo3::types::{PyBytes, PyList};
 
 use super::apps::LoadedApp;
 use super::identity::{Identity, Visitor};
-use super::lock::DirectoryLock;
 use super::transaction::Transaction;
 use super::{fault, patience};
 use crate::functions::State;
@@ -34,7 +33,6 @@ const INTERFACE: &str = "main";
 pub(crate) struct Engine {
     /// Taken for a moment only, by threads that have the GIL: a fork finds them free.
     runtime: Mutex<Option<Arc<Runtime>>>,
-    lock: Mutex<Option<DirectoryLock>>,
     /// The process whose threads the node has.
     process: u32,
 }
@@ -80,56 +78,37 @@ impl Engine {
         address: Option<String>,
         names: Option<Vec<String>>,
     ) -> PyResult<Self> {
-        let lock = directory.as_deref().map(DirectoryLock::take);
-        let lock = lock.transpose().map_err(|reason| fault::ledger(py, &reason))?;
         let mut settings = match directory {
             Some(directory) => NodeSettings::in_directory(directory),
             None => NodeSettings::in_memory(),
         };
         settings.node_subject_alt_names = names.unwrap_or_default();
         let started = py.detach(|| {
-            let mut builder = Runtime::builder(settings);
+            let mut builder = Runtime::builder().node(settings);
             if let Some(address) = &address {
                 builder = builder.listen(Listener::new(INTERFACE, address));
             }
             builder.start()
         });
-        match started {
-            Ok(runtime) => Ok(Self {
-                runtime: Mutex::new(Some(Arc::new(runtime))),
-                lock: Mutex::new(lock),
-                process: std::process::id(),
-            }),
-            Err(error) => {
-                if let Some(lock) = lock {
-                    lock.release();
-                }
-                Err(fault::of_runtime(py, &error))
-            }
-        }
+        let runtime = started.map_err(|error| fault::of_runtime(py, &error))?;
+        Ok(Self { runtime: Mutex::new(Some(Arc::new(runtime))), process: std::process::id() })
     }
 
     /// Signs and syncs what there is, and ends every thread. A second call does nothing.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        let (runtime, lock) = (self.runtime.lock().take(), self.lock.lock().take());
+        let runtime = self.runtime.lock().take();
         if std::process::id() != self.process {
-            forget(runtime, lock);
+            forget(runtime);
             return Ok(());
         }
-        let stopped = py.detach(|| {
-            let stopped = runtime.map_or(Ok(()), stop);
-            if let Some(lock) = lock {
-                lock.release();
-            }
-            stopped
-        });
+        let stopped = py.detach(|| runtime.map_or(Ok(()), stop));
         stopped.map_err(|error| fault::of_runtime(py, &error))
     }
 
     /// In a process that was just forked off: lets go of what belongs to the parent.
     fn forked(&self) {
         if std::process::id() != self.process {
-            forget(self.runtime.lock().take(), self.lock.lock().take());
+            forget(self.runtime.lock().take());
         }
     }
 
@@ -341,18 +320,15 @@ impl Engine {
 impl Drop for Engine {
     /// As closing it, without saying why that failed.
     fn drop(&mut self) {
-        let (runtime, lock) = (self.runtime.get_mut().take(), self.lock.get_mut().take());
+        let runtime = self.runtime.get_mut().take();
         if std::process::id() != self.process {
-            forget(runtime, lock);
+            forget(runtime);
             return;
         }
         let end = move || {
             if let Some(runtime) = runtime {
                 // Nobody is left to tell.
                 let _ = stop(runtime);
-            }
-            if let Some(lock) = lock {
-                lock.release();
             }
         };
         // The front end's threads end with the GIL's help. No interpreter: no such thread either.
@@ -371,10 +347,11 @@ fn parse(txid: &str) -> PyResult<TxId> {
 }
 
 /// Leaves what a fork has copied as it is: to end it would be to wait for threads that are not there.
-fn forget(runtime: Option<Arc<Runtime>>, lock: Option<DirectoryLock>) {
+fn forget(runtime: Option<Arc<Runtime>>) {
+    if let Some(runtime) = &runtime {
+        runtime.node().leave_lock();
+    }
     core::mem::forget(runtime);
-    // Only this process's handle: the parent has its own.
-    drop(lock);
 }
 
 /// Ends a runtime once the calls under way have returned, or without them if they do not.

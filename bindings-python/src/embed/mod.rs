@@ -13,7 +13,6 @@ mod apps;
 mod engine;
 mod fault;
 mod identity;
-mod lock;
 mod patience;
 mod proof;
 mod transaction;

@@ -133,7 +133,7 @@ impl Host {
             apps: apps.clone(),
             served: served.clone(),
         };
-        let mut builder = Runtime::builder(settings).constitution(apps.constitution());
+        let mut builder = Runtime::builder().node(settings).constitution(apps.constitution());
         for listener in &plan.configuration.listeners {
             builder = builder.listen(Listener::from(listener));
         }

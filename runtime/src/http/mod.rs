@@ -103,6 +103,13 @@ impl Listener {
     }
 }
 
+/// An address alone: [`crate::RuntimeBuilder::listen`] names it.
+impl From<&str> for Listener {
+    fn from(address: &str) -> Self {
+        Self::new("", address)
+    }
+}
+
 impl From<&ListenerSettings> for Listener {
     fn from(settings: &ListenerSettings) -> Self {
         Self {

@@ -6,6 +6,7 @@ mod governing;
 mod identity;
 mod info;
 pub(crate) mod join_policy;
+mod lock;
 pub(crate) mod quote;
 mod sealed;
 mod settings;
@@ -29,6 +30,7 @@ use crate::error::{RuntimeError, RuntimeResult};
 use crate::historical::HistoricalCache;
 use crate::tables::{self, ServiceInfo, ServiceStatus};
 use identity::NodeIdentity;
+use lock::DirectoryLock;
 
 pub use info::{NodeInfo, NodeMetrics, NodeState, TlsIdentity};
 pub use join_policy::{JoinPolicy, JoinRefusal};
@@ -71,6 +73,8 @@ pub struct Node {
     evidence: Attestation,
     startup_seqno: u64,
     stop_notice: AtomicBool,
+    /// Freed when nothing is written any more.
+    lock: Mutex<Option<DirectoryLock>>,
 }
 
 impl Node {
@@ -266,6 +270,17 @@ impl Node {
         self.core.shared.waiters.failed()
     }
 
+    /// In a process that was forked off from the one in which this node runs: leaves the lock on the
+    /// directory to that one, which could not free it otherwise.
+    pub fn leave_lock(&self) {
+        // One who held it in the other process is not here to give it back.
+        if let Some(mut lock) = self.lock.try_lock()
+            && let Some(lock) = &mut *lock
+        {
+            lock.leave();
+        }
+    }
+
     /// Signs and syncs everything, then stops; every waiter hears. To be called once nothing writes
     /// any more: what is sequenced meanwhile may be lost.
     ///
@@ -275,6 +290,7 @@ impl Node {
         let failed = self.failed();
         self.historical.stop();
         self.core.stop();
+        self.lock.lock().take();
         match failed {
             Some(reason) => Err(RuntimeError::Stopped { reason }),
             None => Ok(()),

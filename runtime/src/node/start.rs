@@ -15,6 +15,7 @@ use affiant_proof::{Certificate, TxId};
 use parking_lot::Mutex;
 
 use super::identity::{NodeIdentity, split_address};
+use super::lock::DirectoryLock;
 use super::quote;
 use super::settings::{NodeSettings, OpenDisk, StartMode};
 use super::{Node, sealed};
@@ -32,6 +33,13 @@ use crate::{log_fail, log_info};
 const START_WAIT: Duration = Duration::from_secs(60);
 
 pub(super) fn start(settings: NodeSettings) -> RuntimeResult<Node> {
+    let lock = DirectoryLock::take(&settings)?;
+    let node = create_or_resume(settings)?;
+    *node.lock.lock() = lock;
+    Ok(node)
+}
+
+fn create_or_resume(settings: NodeSettings) -> RuntimeResult<Node> {
     let open_disk = settings.storage.opener()?;
     let mut disk = open_disk()?;
     let empty = disk.list(&settings.ledger_directory)?.is_empty();
@@ -249,6 +257,7 @@ impl Parts {
             evidence: self.evidence,
             startup_seqno,
             stop_notice: false.into(),
+            lock: Mutex::default(),
         })
     }
 }

@@ -99,7 +99,7 @@ pub fn with_endpoints(builder: RuntimeBuilder) -> RuntimeBuilder {
 }
 
 pub fn start(listener: Listener) -> Runtime {
-    with_endpoints(Runtime::builder(settings(&[])))
+    with_endpoints(Runtime::builder().node(settings(&[])))
         .http_threads(1)
         .listen(listener)
         .start()

@@ -41,7 +41,7 @@ fn requests_go_to_a_service_that_is_trusted() {
 #[test]
 fn the_caller_is_known_by_a_certificate() {
     let person = valid("alice");
-    let runtime: Node = with_endpoints(Runtime::builder(settings(&[&person])))
+    let runtime: Node = with_endpoints(Runtime::builder().node(settings(&[&person])))
         .http_threads(1)
         .listen(listener())
         .start()

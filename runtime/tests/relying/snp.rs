@@ -38,7 +38,11 @@ impl Attestor for StandInHardware {
 fn node(guest: Guest) -> Runtime {
     let mut settings = settings(&[]);
     settings.attestor = Arc::new(StandInHardware(guest));
-    with_endpoints(Runtime::builder(settings)).http_threads(1).listen(listener()).start().unwrap()
+    with_endpoints(Runtime::builder().node(settings))
+        .http_threads(1)
+        .listen(listener())
+        .start()
+        .unwrap()
 }
 
 fn policy(change: impl FnOnce(&mut Json)) -> Policy {

@@ -125,6 +125,7 @@ fn failure(error: &RuntimeError) -> Failure {
         RuntimeError::ConfigInvalid { .. }
         | RuntimeError::LedgerNotEmpty { .. }
         | RuntimeError::NothingToResume { .. }
+        | RuntimeError::InUse { .. }
         | RuntimeError::RecoveryThreshold { .. }
         | RuntimeError::Unsupported { .. } => exit::CONFIGURATION,
         _ => exit::FAILURE,
