@@ -6,7 +6,7 @@ use affiant::RuntimeError;
 use affiant_kv::KvError;
 
 use crate::status::{
-    AFFIANT_APPLICATION, AFFIANT_CORRUPT, AFFIANT_FAILED, AFFIANT_INVALID_ARGUMENT,
+    AFFIANT_APPLICATION, AFFIANT_CORRUPT, AFFIANT_FAILED, AFFIANT_IN_USE, AFFIANT_INVALID_ARGUMENT,
     AFFIANT_NULL_ARGUMENT, AFFIANT_STORAGE, AFFIANT_TOO_LARGE, affiant_status,
 };
 
@@ -53,6 +53,7 @@ impl From<RuntimeError> for Fault {
             RuntimeError::Storage(error) => return error.into(),
             RuntimeError::Application(_) => AFFIANT_APPLICATION,
             RuntimeError::Stopped { .. } => AFFIANT_FAILED,
+            RuntimeError::InUse { .. } => AFFIANT_IN_USE,
             RuntimeError::SealedIdentity { .. } => AFFIANT_CORRUPT,
             _ => AFFIANT_INVALID_ARGUMENT,
         };

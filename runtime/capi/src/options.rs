@@ -134,7 +134,7 @@ impl Options {
 
     /// Everything that a runtime needs to start.
     pub(crate) fn builder(&self) -> Result<RuntimeBuilder, Fault> {
-        let mut builder = Runtime::builder(self.settings()?);
+        let mut builder = Runtime::builder().node(self.settings()?);
         for (position, address) in self.addresses.iter().enumerate() {
             let name = match position {
                 0 => "main".to_owned(),

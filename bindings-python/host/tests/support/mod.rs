@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 
 use affiant::hosting::RuntimeOptions;
-use affiant::node::NodeSettings;
 use affiant::{Peer, Runtime};
 use affiant_python_host::{Loaded, load};
 use serde_json::Value as Json;
@@ -78,7 +77,7 @@ pub fn loaded_if(name: &str, package: &str) -> Option<Loaded> {
 
 /// A runtime in memory that serves an app.
 pub fn serve(loaded: Loaded) -> Runtime {
-    Runtime::builder(NodeSettings::in_memory()).frontend(loaded.frontend).start().unwrap()
+    Runtime::builder().in_memory().frontend(loaded.frontend).start().unwrap()
 }
 
 /// One request of a stranger.
