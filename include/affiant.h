@@ -54,6 +54,16 @@
 #define AFFIANT_VERSION 1000
 
 /**
+ * Places without an object.
+ */
+typedef struct Free Free;
+
+/**
+ * A handler as the runtime calls it.
+ */
+typedef struct Handler Handler;
+
+/**
  * Bytes that belong to the program: made by a function of the library, to be freed with
  * `affiant_bytes_free`, which overwrites them.
  */
@@ -87,6 +97,17 @@ typedef struct affiant_options affiant_options;
  * and nothing else. Any number of threads at once.
  */
 typedef struct affiant_receipt affiant_receipt;
+
+/**
+ * A request, as a handler is given it: until it returns, on its thread. Every view into it lives as long.
+ */
+typedef struct affiant_request affiant_request;
+
+/**
+ * An answer: the one that a handler is given to fill in, 200 and empty at first, or the one that
+ * `affiant_runtime_call` has made.
+ */
+typedef struct affiant_response affiant_response;
 
 /**
  * A running node: a ledger, its store, its endpoints and apps. Opened by `affiant_runtime_open`. Any number of
@@ -134,6 +155,54 @@ typedef struct {
 } affiant_slice;
 
 /**
+ * A header line.
+ */
+typedef struct {
+    /**
+     * In whatever case.
+     */
+    affiant_slice name;
+    /**
+     * The bytes of its value.
+     */
+    affiant_slice value;
+} affiant_header;
+
+/**
+ * A request to an endpoint of a runtime in this process.
+ */
+typedef struct {
+    /**
+     * `sizeof(affiant_call)`.
+     */
+    size_t size;
+    /**
+     * "GET", "POST", ...
+     */
+    affiant_slice method;
+    /**
+     * The path, with "?" and the query if any: "/app/log?id=1".
+     */
+    affiant_slice target;
+    /**
+     * The headers; may be NULL where there are none.
+     */
+    const affiant_header *headers;
+    /**
+     * How many.
+     */
+    size_t header_count;
+    /**
+     * The body.
+     */
+    affiant_slice body;
+    /**
+     * Who calls, as if a connection had proved to hold the certificate's key: PEM; empty for nobody.
+     */
+    affiant_slice certificate_pem;
+} affiant_call;
+
+/**
  * A hash function: one of the constants `AFFIANT_HASH_...`.
  */
 typedef uint32_t affiant_hash;
@@ -142,6 +211,74 @@ typedef uint32_t affiant_hash;
  * The kind of a key: one of the constants `AFFIANT_KEY_...`.
  */
 typedef uint32_t affiant_key_kind;
+
+/**
+ * How an endpoint touches the store: one of the constants `AFFIANT_MODE_...`.
+ */
+typedef uint32_t affiant_mode;
+
+/**
+ * When an answer leaves: one of the constants `AFFIANT_RESPOND_...`.
+ */
+typedef uint32_t affiant_respond;
+
+/**
+ * A function that answers requests: it reads `request`, reads and writes with `tx`, and fills in `response`. What it
+ * is given lives until it returns, and is for its thread. `AFFIANT_OK` commits what it wrote (if the answer's status is
+ * 200 to 299) and sends the answer; any other status, or an exception, drops what it wrote and answers 500, or what
+ * `affiant_response_set_error` said. It may run on any thread, on several at once, and again for the same request
+ * when another transaction got in its way.
+ */
+typedef affiant_status (*affiant_handler)(void *userdata,
+                                          const affiant_request *request,
+                                          affiant_tx *tx,
+                                          affiant_response *response);
+
+/**
+ * An endpoint: where it is, who may call it, how it runs, and the function that answers.
+ */
+typedef struct {
+    /**
+     * `sizeof(affiant_endpoint)`.
+     */
+    size_t size;
+    /**
+     * "GET", "POST", ...
+     */
+    affiant_slice method;
+    /**
+     * Where it is, below "/app" or at the root: "/log/{id}". Each `{name}` is a part of the path.
+     */
+    affiant_slice path;
+    /**
+     * `AFFIANT_MODE_...`; 0 is reading and writing.
+     */
+    affiant_mode mode;
+    /**
+     * `AFFIANT_RESPOND_...`; 0 is at commit.
+     */
+    affiant_respond respond;
+    /**
+     * Who may call, tried in order: "user_cert", "member_cert", "any_cert", "jwt", "user_cose_sign1", "no_auth".
+     */
+    const affiant_slice *policies;
+    /**
+     * How many policies; 0: anybody may call, and nobody is identified.
+     */
+    size_t policy_count;
+    /**
+     * The function.
+     */
+    affiant_handler handler;
+    /**
+     * Given to it with each request, on any thread and on several at once.
+     */
+    void *userdata;
+    /**
+     * NULL, or called with `userdata` once nothing can call the handler any more, on any thread.
+     */
+    void (*free_userdata)(void *userdata);
+} affiant_endpoint;
 
 /**
  * What is asked of a service beside the policy; all fields but `size` may be zero.
@@ -353,6 +490,37 @@ typedef struct {
  * RSA of 4096 bits, to be made.
  */
 #define AFFIANT_KEY_RSA4096 4096
+
+/**
+ * It reads and writes. The default.
+ */
+#define AFFIANT_MODE_READ_WRITE 0
+
+/**
+ * It reads; writes are refused.
+ */
+#define AFFIANT_MODE_READ_ONLY 1
+
+/**
+ * It reads one past transaction, which the request names in the header `x-ms-ccf-transaction-id`, with
+ * `affiant_request_past_...`. Writes are refused.
+ */
+#define AFFIANT_MODE_HISTORICAL 2
+
+/**
+ * Once its transaction is committed: on disk, and signed. The default.
+ */
+#define AFFIANT_RESPOND_AT_COMMIT 0
+
+/**
+ * As soon as its transaction has its id; it may still come to nothing.
+ */
+#define AFFIANT_RESPOND_AT_ONCE 1
+
+/**
+ * At commit, with the receipt in the answer.
+ */
+#define AFFIANT_RESPOND_WITH_RECEIPT 2
 
 /**
  * A key in a file: who can read the file and the data can read everything. What a disk holds is only as
@@ -580,6 +748,29 @@ affiant_status affiant_bytes_view(const affiant_bytes *bytes, affiant_slice *vie
 affiant_status affiant_bytes_free(affiant_bytes *bytes);
 
 /**
+ * Has a request served by this runtime, on this thread, and waits for the answer: for the commit too, where the
+ * endpoint says so. It goes the way of one that came over a connection, through policies, handler and commit; an
+ * answer is an answer, whatever its status. From inside a handler it has a transaction of its own, which does not see
+ * what the handler's has not committed. `AFFIANT_INVALID_ARGUMENT` for what is no HTTP; `AFFIANT_UNREADABLE` for a
+ * certificate; `AFFIANT_REENTRANT` where calls nest too deeply; `AFFIANT_CLOSED`. To be freed with
+ * `affiant_response_free`.
+ */
+affiant_status affiant_runtime_call(const affiant_runtime *runtime,
+                                    const affiant_call *call,
+                                    affiant_response **response);
+
+extern int affiantshim_call(Handler handler,
+                            void *userdata,
+                            const affiant_request *request,
+                            affiant_tx *tx,
+                            affiant_response *response,
+                            uint32_t *status,
+                            char *what,
+                            size_t capacity);
+
+extern int affiantshim_free(Free function, void *userdata, char *what, size_t capacity);
+
+/**
  * A certificate for a private key on P-384 or P-256, signed by itself, as users and members have: PEM. `subject` is
  * a name such as "CN=alice". To be freed with `affiant_bytes_free`.
  */
@@ -751,6 +942,14 @@ affiant_status affiant_rsa_oaep_aes_kwp_unwrap(const affiant_key *key,
                                                affiant_bytes **data);
 
 /**
+ * Adds an endpoint that the runtimes serve which are opened with these options. `AFFIANT_INVALID_ARGUMENT` for a
+ * method, path or policy that is none. `free_userdata` is called right away where this function fails; otherwise once
+ * the options are freed and the runtimes that were opened with them have stopped.
+ */
+affiant_status affiant_options_add_endpoint(affiant_options *options,
+                                            const affiant_endpoint *endpoint);
+
+/**
  * Why the last failed call with `object` on this thread failed: what happened, where, what to do.
  *
  * `object` is a handle of any type: the first one that the failed function was given. Copies at most
@@ -910,6 +1109,13 @@ affiant_status affiant_options_add_user(affiant_options *options,
                                         affiant_slice data_json);
 
 /**
+ * Whether clients are told why a handler of the program's failed: the text of the exception, or what
+ * `affiant_error_text` had. It is in the log in any case. The default is false.
+ */
+affiant_status affiant_options_set_exception_details(affiant_options *options,
+                                                     bool exception_details);
+
+/**
  * The receipt as JSON, as CCF's `GET /receipt` answers it. The view lives as long as the receipt.
  */
 affiant_status affiant_receipt_json(const affiant_receipt *receipt, affiant_slice *json);
@@ -941,6 +1147,185 @@ affiant_status affiant_verify_receipt(affiant_slice receipt,
                                       affiant_slice service_certificate_pem,
                                       const affiant_receipt_options *options,
                                       affiant_verdict **verdict);
+
+/**
+ * The method, in upper case.
+ */
+affiant_status affiant_request_method(const affiant_request *request, affiant_slice *method);
+
+/**
+ * The path as it was sent, without the query; with "/app" in front if the client wrote that.
+ */
+affiant_status affiant_request_path(const affiant_request *request, affiant_slice *path);
+
+/**
+ * The query as it was sent, not decoded, without the "?"; empty if there is none.
+ */
+affiant_status affiant_request_query(const affiant_request *request, affiant_slice *query);
+
+/**
+ * The body.
+ */
+affiant_status affiant_request_body(const affiant_request *request, affiant_slice *body);
+
+/**
+ * The first parameter of that name in the query, decoded. `AFFIANT_NOT_FOUND` if there is none.
+ */
+affiant_status affiant_request_query_parameter(const affiant_request *request,
+                                               affiant_slice name,
+                                               affiant_slice *value);
+
+/**
+ * What stands in the path where the endpoint's template has `{name}`, as it was sent, not decoded.
+ * `AFFIANT_NOT_FOUND` if the template has no such placeholder.
+ */
+affiant_status affiant_request_param(const affiant_request *request,
+                                     affiant_slice name,
+                                     affiant_slice *value);
+
+/**
+ * The value of the first header of that name, in whatever case. `AFFIANT_NOT_FOUND` if there is none.
+ */
+affiant_status affiant_request_header(const affiant_request *request,
+                                      affiant_slice name,
+                                      affiant_slice *value);
+
+/**
+ * How many header lines there are.
+ */
+affiant_status affiant_request_header_count(const affiant_request *request, size_t *count);
+
+/**
+ * A header line by position from 0: its name, in lower case, and its value. `AFFIANT_NOT_FOUND` beyond the last.
+ */
+affiant_status affiant_request_header_at(const affiant_request *request,
+                                         size_t index,
+                                         affiant_slice *name,
+                                         affiant_slice *value);
+
+/**
+ * The policy that has admitted the caller: "user_cert", "jwt", ... `AFFIANT_NOT_FOUND` where the endpoint has no
+ * policies.
+ */
+affiant_status affiant_request_caller(const affiant_request *request,
+                                      affiant_slice *policy);
+
+/**
+ * The id of the user or member who calls: the SHA-256 of the certificate, in hex. `AFFIANT_NOT_FOUND` where the
+ * policy tells of nobody by certificate.
+ */
+affiant_status affiant_request_caller_id(const affiant_request *request,
+                                         affiant_slice *id);
+
+/**
+ * Everything that is known of the caller, a JSON object: `policy`; `id`, `data` and `cert` (PEM) of who has a
+ * certificate; `key_issuer`, `header` and `payload` of a token; `callers`, by policy, of several.
+ */
+affiant_status affiant_request_caller_json(const affiant_request *request,
+                                           affiant_slice *json);
+
+/**
+ * The transaction that the request is about, for an endpoint that is `AFFIANT_MODE_HISTORICAL`; otherwise
+ * `AFFIANT_NOT_FOUND`.
+ */
+affiant_status affiant_request_past_txid(const affiant_request *request,
+                                         affiant_txid *txid);
+
+/**
+ * What that transaction wrote under a key. `AFFIANT_NOT_FOUND` if it did not write it.
+ */
+affiant_status affiant_request_past_get(const affiant_request *request,
+                                        affiant_slice map,
+                                        affiant_slice key,
+                                        affiant_slice *value);
+
+/**
+ * The receipt of that transaction. To be freed with `affiant_receipt_free`, before or after the handler returns.
+ */
+affiant_status affiant_request_past_receipt(const affiant_request *request,
+                                            affiant_receipt **receipt);
+
+/**
+ * The status of the answer, 200 to 599. The default is 200. Writes are kept if it is 200 to 299, unless
+ * `affiant_response_keep_writes` says otherwise.
+ */
+affiant_status affiant_response_set_status(affiant_response *response,
+                                           uint16_t status);
+
+/**
+ * Sets a header, instead of one of the same name that was set before. `AFFIANT_INVALID_ARGUMENT` for a name that is no
+ * token (RFC 9110) and for values with control characters, such as line breaks; `AFFIANT_TOO_LARGE`;
+ * `AFFIANT_TOO_MANY`. The length of the body and how it is sent are the library's to say.
+ */
+affiant_status affiant_response_set_header(affiant_response *response,
+                                           affiant_slice name,
+                                           affiant_slice value);
+
+/**
+ * Sets the body, which is copied.
+ */
+affiant_status affiant_response_set_body(affiant_response *response, affiant_slice body);
+
+/**
+ * Sets the body without a copy: the library keeps `body` where it is, nobody changes it, and `free_userdata`
+ * (may be NULL) is called with `userdata` once it is no longer needed: when the answer is sent, or right away where
+ * this function fails. That may be on any thread.
+ */
+affiant_status affiant_response_set_body_owned(affiant_response *response,
+                                               affiant_slice body,
+                                               void *userdata,
+                                               void (*free_userdata)(void*));
+
+/**
+ * Makes the answer an error as CCF writes it: `{"error": {"code": ..., "message": ...}}` with the status, 400 to
+ * 599. Body and headers that were set are not sent.
+ */
+affiant_status affiant_response_set_error(affiant_response *response,
+                                          uint16_t status,
+                                          affiant_slice code,
+                                          affiant_slice message);
+
+/**
+ * Whether what the handler wrote is kept, whatever the status. It never is where the handler fails.
+ */
+affiant_status affiant_response_keep_writes(affiant_response *response, bool keep);
+
+/**
+ * The status.
+ */
+affiant_status affiant_response_status(const affiant_response *response, uint16_t *status);
+
+/**
+ * The body. The view lives until the body is set or the answer is freed.
+ */
+affiant_status affiant_response_body(const affiant_response *response, affiant_slice *body);
+
+/**
+ * The value of the first header of that name, in whatever case. `AFFIANT_NOT_FOUND` if there is none. The view lives
+ * until a header is set or the answer is freed.
+ */
+affiant_status affiant_response_header(const affiant_response *response,
+                                       affiant_slice name,
+                                       affiant_slice *value);
+
+/**
+ * How many headers there are.
+ */
+affiant_status affiant_response_header_count(const affiant_response *response, size_t *count);
+
+/**
+ * A header by position from 0: its name, in lower case, and its value. `AFFIANT_NOT_FOUND` beyond the last. The views
+ * live until a header is set or the answer is freed.
+ */
+affiant_status affiant_response_header_at(const affiant_response *response,
+                                          size_t index,
+                                          affiant_slice *name,
+                                          affiant_slice *value);
+
+/**
+ * Frees an answer of `affiant_runtime_call`. NULL is allowed; that of a handler ends with it (`AFFIANT_REENTRANT`).
+ */
+affiant_status affiant_response_free(affiant_response *response);
 
 /**
  * Starts a node as the options say: a new service, or the one whose data is in their directory. Returns once

@@ -3,6 +3,9 @@
 
 use serde_json::Value as Json;
 
+use crate::auth::KNOWN_POLICIES;
+use crate::router::{Template, is_fallback};
+
 /// How an endpoint touches the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Mode {
@@ -181,4 +184,33 @@ pub struct Endpoint {
     pub function: String,
     /// Everything else.
     pub options: EndpointOptions,
+}
+
+impl Endpoint {
+    /// Whether a runtime can serve it, as far as that can be known without one: method, path and the names of
+    /// policies.
+    ///
+    /// # Errors
+    /// What it cannot be, and what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        let Self { method, path, options, .. } = self;
+        let fail = |why: String| format!("{method} {path}: {why}");
+        is_fallback(method, path)
+            .and_then(|_| Template::compile(path))
+            .map_err(|error| fail(error.to_string()))?;
+        if http::Method::from_bytes(method.as_bytes()).is_err() {
+            return Err(fail(format!("{method:?} is no HTTP method")));
+        }
+        for policy in &options.authn_policies {
+            let names = match policy {
+                AuthnPolicy::Named(name) => core::slice::from_ref(name),
+                AuthnPolicy::AllOf(names) => names,
+            };
+            if let Some(name) = names.iter().find(|name| !KNOWN_POLICIES.contains(&&***name)) {
+                let known = KNOWN_POLICIES.join(", ");
+                return Err(fail(format!("{name:?} is no policy; there are {known}")));
+            }
+        }
+        Ok(())
+    }
 }

@@ -4,7 +4,7 @@ use core::ffi::{c_char, c_void};
 use std::panic::catch_unwind;
 
 use crate::handle;
-use crate::status::{WORDS, affiant_status};
+use crate::status::{WORDS, affiant_status, name_of};
 
 /// Why the last failed call with `object` on this thread failed: what happened, where, what to do.
 ///
@@ -30,8 +30,7 @@ pub unsafe extern "C" fn affiant_error_text(
 /// The name of a status, such as "AFFIANT_CONFLICT"; "AFFIANT_UNKNOWN_STATUS" for other numbers. Lives for ever.
 #[unsafe(no_mangle)]
 pub extern "C" fn affiant_status_name(status: affiant_status) -> *const c_char {
-    let known = WORDS.iter().find(|(number, ..)| *number == status);
-    known.map_or(c"AFFIANT_UNKNOWN_STATUS", |(_, name, _)| name).as_ptr()
+    name_of(status).as_ptr()
 }
 
 /// What a status means, in a sentence. Lives for ever.

@@ -10,11 +10,13 @@
 //!
 //! Nothing here decides anything: what a function does is done by the crates below.
 #![allow(non_camel_case_types, reason = "types are named as C names them")]
-#![allow(dead_code, reason = "the functions that use the rest are landing")]
 
 mod boundary;
 mod bytes;
+mod call;
+mod callback;
 mod crypto;
+mod endpoint;
 mod error_text;
 mod evidence;
 mod fault;
@@ -26,6 +28,8 @@ mod memory;
 mod options;
 mod range;
 mod receipt;
+mod request;
+mod response;
 mod runtime;
 mod snapshot;
 mod status;
@@ -37,7 +41,9 @@ mod verdict;
 mod version;
 
 pub use bytes::{affiant_bytes, affiant_bytes_free, affiant_bytes_view};
+pub use call::*;
 pub use crypto::*;
+pub use endpoint::*;
 pub use error_text::{affiant_error_text, affiant_status_name, affiant_status_text};
 pub use evidence::*;
 pub use iterator::*;
@@ -45,6 +51,8 @@ pub use memory::affiant_slice;
 pub use options::*;
 pub use range::affiant_range;
 pub use receipt::*;
+pub use request::*;
+pub use response::*;
 pub use runtime::*;
 pub use snapshot::*;
 pub use status::*;

@@ -24,5 +24,21 @@ pub(crate) const THREADS_COUNT_MAX: usize = 1_024;
 pub(crate) const ITERATOR_CHUNK_COUNT: usize = 128;
 /// Random bytes that are made at once.
 pub(crate) const RANDOM_BYTES_MAX: usize = 1 << 20;
+/// Endpoints of one set of options.
+pub(crate) const ENDPOINTS_COUNT_MAX: usize = 1_000;
+/// Policies of one endpoint.
+pub(crate) const POLICIES_COUNT_MAX: usize = 16;
+/// Bytes of an exception's text that are kept.
+pub(crate) const EXCEPTION_TEXT_BYTES_MAX: usize = 1 << 10;
+/// Headers of one answer, or of one call in process.
+pub(crate) const HEADERS_COUNT_MAX: usize = 256;
+/// Bytes of a header's name, or of an error's code.
+pub(crate) const HEADER_NAME_BYTES_MAX: usize = 256;
+/// Bytes of a header's value.
+pub(crate) const HEADER_VALUE_BYTES_MAX: usize = 16 << 10;
+/// Bytes of an error's message.
+pub(crate) const MESSAGE_BYTES_MAX: usize = 16 << 10;
+/// Calls in process within calls in process, on one thread.
+pub(crate) const NESTED_CALLS_COUNT_MAX: usize = 8;
 
 const _: () = assert!(HANDLES_COUNT_MAX.is_multiple_of(HANDLES_CHUNK_COUNT));

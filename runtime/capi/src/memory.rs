@@ -62,6 +62,32 @@ impl affiant_slice {
     }
 }
 
+/// Structs that lie one after the other; `what` names them in messages.
+///
+/// # Safety
+/// Unless the count is 0, or `first` is NULL or not aligned, it leads to `count` of them that nobody changes during
+/// `'a`, and any bytes make one.
+pub(crate) unsafe fn slices<'a, T: Copy>(
+    first: *const T,
+    count: usize,
+    what: &'static str,
+) -> Result<&'a [T], Fault> {
+    if count == 0 {
+        return Ok(&[]);
+    }
+    if first.is_null() {
+        return Err(Fault::null(what));
+    }
+    if !first.is_aligned() {
+        return Err(Fault::argument(format!("{what} is not aligned to {} bytes", align_of::<T>())));
+    }
+    if count.checked_mul(size_of::<T>()).is_none_or(|bytes| isize::try_from(bytes).is_err()) {
+        return Err(Fault::argument(format!("{what} is said to have {count} elements")));
+    }
+    // SAFETY: not NULL, aligned, of a possible size, and the rest is what the caller promises.
+    Ok(unsafe { slice::from_raw_parts(first, count) })
+}
+
 /// Where a function's result goes: checked before the work, written after it.
 pub(crate) struct Out<T>(*mut T);
 

@@ -1,14 +1,15 @@
 //! What a runtime is opened with.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use affiant::node::{InsecureFileKey, NewMember, NewUser, NodeSettings, SealingKey, VolatileKey};
 use affiant::platform::{PlatformSettings, Provider, SnpDerivedKey, VirtualAttestor, detect};
-use affiant::{Call, EndpointOptions, Listener, Runtime, RuntimeBuilder};
+use affiant::{AppError, Call, EndpointOptions, Listener, Runtime, RuntimeBuilder};
 use serde_json::Value as Json;
 
 use crate::boundary;
+use crate::endpoint::FAILED;
 use crate::fault::Fault;
 use crate::handle::{Kind, Opaque};
 use crate::limits::{ADDRESSES_COUNT_MAX, THREADS_COUNT_MAX};
@@ -46,7 +47,7 @@ pub const AFFIANT_PLATFORM_DETECT: affiant_platform = 2;
 
 /// A handler as the runtime calls it.
 pub(crate) type Handler =
-    dyn Fn(&mut Call<'_>) -> Result<affiant::Response, affiant::AppError> + Send + Sync;
+    dyn Fn(&mut Call<'_>) -> Result<affiant::Response, AppError> + Send + Sync;
 
 /// An endpoint, to be served by every runtime that is opened.
 #[derive(Clone)]
@@ -77,6 +78,7 @@ pub(crate) struct Options {
     members: Vec<NewMember>,
     users: Vec<NewUser>,
     pub(crate) endpoints: Vec<NativeEndpoint>,
+    exception_details: bool,
 }
 
 impl Options {
@@ -93,6 +95,7 @@ impl Options {
             members: Vec::new(),
             users: Vec::new(),
             endpoints: Vec::new(),
+            exception_details: false,
         }
     }
 
@@ -132,7 +135,7 @@ impl Options {
         }
     }
 
-    /// Everything that a runtime needs to start.
+    /// Everything that a runtime needs to start. Its endpoints work as long as somebody holds their handlers.
     pub(crate) fn builder(&self) -> Result<RuntimeBuilder, Fault> {
         let mut builder = Runtime::builder().node(self.settings()?);
         for (position, address) in self.addresses.iter().enumerate() {
@@ -149,12 +152,35 @@ impl Options {
             builder = builder.executor_threads(self.executor_threads);
         }
         for endpoint in &self.endpoints {
-            let NativeEndpoint { method, path, options, handler } = endpoint.clone();
-            builder =
-                builder.endpoint_with_call(&method, &path, options, move |call| handler(call));
+            let NativeEndpoint { method, path, options, handler } = endpoint;
+            // Threads keep what they have called: not the program's userdata, which it wants back.
+            let handler = Arc::downgrade(handler);
+            let details = self.exception_details;
+            let run = move |call: &mut Call<'_>| answer(&handler, call, details);
+            builder = builder.endpoint_with_call(method, path, options.clone(), run);
         }
         Ok(builder)
     }
+}
+
+/// Runs a handler, if the runtime has not stopped meanwhile.
+fn answer(
+    handler: &Weak<Handler>,
+    call: &mut Call<'_>,
+    details: bool,
+) -> Result<affiant::Response, AppError> {
+    let Some(handler) = handler.upgrade() else {
+        return Err(AppError::new(503, "ServiceUnavailable", "This node is stopping."));
+    };
+    handler(call).map_err(|mut error| {
+        if details
+            && error.message == FAILED
+            && let Some(reason) = &error.log
+        {
+            error.message = format!("{FAILED} {reason}");
+        }
+        error
+    })
 }
 
 /// Makes options: a new ledger in memory, without an address, until told otherwise. `header_version` is
@@ -366,6 +392,19 @@ pub unsafe extern "C" fn affiant_options_add_user(
             unsafe { (certificate_pem.text("certificate_pem")?, json(data_json)?) };
         let user = NewUser { certificate_pem: certificate.to_owned(), user_data };
         push(&mut options.users, user, "users")
+    })
+}
+
+/// Whether clients are told why a handler of the program's failed: the text of the exception, or what
+/// `affiant_error_text` had. It is in the log in any case. The default is false.
+#[unsafe(no_mangle)]
+pub extern "C" fn affiant_options_set_exception_details(
+    options: *mut affiant_options,
+    exception_details: bool,
+) -> affiant_status {
+    boundary::exclusive(options, |options| {
+        options.exception_details = exception_details;
+        Ok(())
     })
 }
 

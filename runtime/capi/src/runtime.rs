@@ -14,7 +14,7 @@ use crate::fault::Fault;
 use crate::handle::{self, Kind, Opaque};
 use crate::limits::{FREE_WAIT_MS_MAX, WAIT_MS_MAX};
 use crate::memory::{Out, affiant_slice};
-use crate::options::affiant_options;
+use crate::options::{NativeEndpoint, affiant_options};
 use crate::receipt::{Receipt, affiant_receipt};
 use crate::snapshot::{SnapshotView, affiant_snapshot};
 use crate::status::{
@@ -44,12 +44,14 @@ pub(crate) struct Host {
     addresses: Vec<String>,
     service_certificate: String,
     node_id: String,
+    /// Those of the options, held for as long as they can be called.
+    endpoints: Mutex<Vec<NativeEndpoint>>,
     /// The apps that were loaded, in order.
     pub(crate) apps: Mutex<Vec<Arc<dyn Frontend>>>,
 }
 
 impl Host {
-    fn new(runtime: Runtime) -> Self {
+    fn new(runtime: Runtime, endpoints: Vec<NativeEndpoint>) -> Self {
         let node = runtime.node().clone();
         let info = node.info();
         Self {
@@ -59,6 +61,7 @@ impl Host {
             node,
             runtime: RwLock::new(Some(runtime)),
             closing: AtomicBool::new(false),
+            endpoints: Mutex::new(endpoints),
             apps: Mutex::default(),
         }
     }
@@ -93,11 +96,12 @@ impl Host {
         };
         let stopping = runtime.take();
         drop(runtime);
-        self.apps.lock().clear();
-        match stopping {
-            None => Ok(()),
-            Some(runtime) => Ok(runtime.stop()?),
-        }
+        let stopped = stopping.map_or(Ok(()), Runtime::stop);
+        // Dropped once they are unlocked: that may call the program.
+        let apps = core::mem::take(&mut *self.apps.lock());
+        let endpoints = core::mem::take(&mut *self.endpoints.lock());
+        drop((apps, endpoints));
+        Ok(stopped?)
     }
 
     /// Waits for a transaction's commit.
@@ -162,7 +166,7 @@ pub unsafe extern "C" fn affiant_runtime_open(
         // SAFETY: as promised to this function.
         let out = unsafe { Out::handle(runtime, "runtime")? };
         let started = options.builder()?.start()?;
-        out.write(handle::insert(Arc::new(Host::new(started)))?);
+        out.write(handle::insert(Arc::new(Host::new(started, options.endpoints.clone())))?);
         Ok(())
     })
 }

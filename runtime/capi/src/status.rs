@@ -67,6 +67,12 @@ pub const AFFIANT_TOO_MANY: affiant_status = 8029;
 /// The iteration has come to its end.
 pub const AFFIANT_END: affiant_status = 8030;
 
+/// Its name.
+pub(crate) fn name_of(status: affiant_status) -> &'static core::ffi::CStr {
+    let known = WORDS.iter().find(|(number, ..)| *number == status);
+    known.map_or(c"AFFIANT_UNKNOWN_STATUS", |(_, name, _)| name)
+}
+
 /// Each status: its name and what it means, for `affiant_status_name` and `affiant_status_text`.
 pub(crate) const WORDS: &[(affiant_status, &core::ffi::CStr, &core::ffi::CStr)] = &[
     (AFFIANT_OK, c"AFFIANT_OK", c"it was done"),

@@ -50,13 +50,11 @@ impl Transaction {
     }
 
     /// For a callback, which may write unless its endpoint only reads.
-    #[allow(dead_code, reason = "callbacks are landing")]
     pub(crate) fn lent(tx: Tx, read_only: bool) -> Self {
         Self { tx, host: None, read_only, shown: None, map: None, writes: 0 }
     }
 
     /// What it was made of, with what the callback did.
-    #[allow(dead_code, reason = "callbacks are landing")]
     pub(crate) fn into_tx(self) -> Tx {
         self.tx
     }

@@ -11,7 +11,6 @@
 mod place;
 mod table;
 
-#[allow(unused_imports, reason = "callbacks are landing")]
 pub(crate) use table::{Lent, insert, lend, recall, remember, take, with_mut, with_ref};
 
 use crate::fault::Fault;
@@ -31,6 +30,8 @@ pub(crate) enum Kind {
     Verdict = 8,
     Key = 9,
     Evidence = 10,
+    Request = 11,
+    Response = 12,
     #[cfg(test)]
     Other = 255,
 }
@@ -49,6 +50,8 @@ impl Kind {
             Self::Verdict => "affiant_verdict",
             Self::Key => "affiant_key",
             Self::Evidence => "affiant_evidence",
+            Self::Request => "affiant_request",
+            Self::Response => "affiant_response",
             #[cfg(test)]
             Self::Other => "affiant_other",
         }

@@ -3,6 +3,7 @@
 
 mod crypto;
 mod database;
+mod endpoints;
 mod evidence;
 mod lifecycle;
 mod misuse;
