@@ -26,4 +26,7 @@ pub(crate) struct Arguments {
     /// afterwards.
     #[arg(long, default_value = "affiant-compare-data")]
     pub(crate) data: PathBuf,
+    /// Measure only what a call through C costs beyond the same call in Rust.
+    #[arg(long)]
+    pub(crate) calls: bool,
 }

@@ -6,6 +6,7 @@
 //! process, alone.
 
 mod arguments;
+mod calls;
 mod engines;
 mod measure;
 mod process;
@@ -39,6 +40,10 @@ fn main() -> ExitCode {
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn run(arguments: &Arguments) -> Outcome<()> {
+    if arguments.calls {
+        report::print_calls(&calls::measure()?);
+        return Ok(());
+    }
     let mut rows = Vec::new();
     for keys in &arguments.keys {
         // Engines that are called differently, but keep the same data, share what was loaded.

@@ -1,6 +1,7 @@
 //! The tables.
 
 use crate::arguments::Arguments;
+use crate::calls::Cost;
 use crate::engines::Kind;
 use crate::measure::{Measured, READS_PER_SNAPSHOT, Run};
 
@@ -78,4 +79,13 @@ fn runs(rows: &[Row], threads: usize) -> impl Iterator<Item = (&Row, &Run)> {
         let runs = row.measured.runs.iter().filter(move |run| run.threads == threads);
         runs.map(move |run| (row, run))
     })
+}
+
+/// Prints what calls cost.
+pub(crate) fn print_calls(costs: &[Cost]) {
+    println!("A call, CPU ns: the least of many rounds");
+    println!("{:<16}{:>10}{:>10}{:>10}", "call", "Rust", "C", "C layer");
+    for Cost { name, rust_ns, c_ns } in costs {
+        println!("{name:<16}{rust_ns:>10.0}{c_ns:>10.0}{:>10.0}", c_ns - rust_ns);
+    }
 }

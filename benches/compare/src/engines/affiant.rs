@@ -83,7 +83,7 @@ impl Session for &Affiant {
         let snapshot = self.node.snapshot();
         let mut bytes = 0;
         for key in keys {
-            bytes += snapshot.get(self.map.as_str(), key).map_or(0, |value| value.len());
+            bytes += snapshot.get_ref(self.map.as_str(), key).map_or(0, |value| value.len());
         }
         Ok(bytes)
     }

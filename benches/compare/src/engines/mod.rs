@@ -1,6 +1,7 @@
 //! The databases, each used as its documentation recommends.
 
 mod affiant;
+pub mod affiant_c;
 mod fjall;
 mod group;
 mod redb;
@@ -27,6 +28,8 @@ pub enum Kind {
     AffiantP256,
     /// Affiant, waiting until it is durable: synced; signatures follow.
     AffiantDurable,
+    /// Affiant through C, waiting for commit.
+    AffiantC,
     /// SQLite: writers meet at its own lock, with a busy timeout.
     Sqlite,
     /// SQLite: writers queue at a lock of the program.
@@ -43,8 +46,9 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Affiant,
+        Self::AffiantC,
         Self::AffiantDurable,
         Self::AffiantP256,
         Self::Sqlite,
@@ -61,6 +65,7 @@ impl Kind {
             Self::Affiant => "affiant",
             Self::AffiantDurable => "affiant-durable",
             Self::AffiantP256 => "affiant-p256",
+            Self::AffiantC => "affiant-c",
             Self::Sqlite => "sqlite",
             Self::SqliteMutex => "sqlite-mutex",
             Self::Redb => "redb",
@@ -73,7 +78,7 @@ impl Kind {
     /// What it keeps: those with the same can use each other's data.
     pub fn store(self) -> &'static str {
         match self {
-            Self::Affiant | Self::AffiantDurable => "affiant",
+            Self::Affiant | Self::AffiantC | Self::AffiantDurable => "affiant",
             Self::AffiantP256 => "affiant-p256",
             Self::Sqlite | Self::SqliteMutex => "sqlite",
             Self::Redb | Self::RedbGroup => "redb",
@@ -112,6 +117,7 @@ pub fn open(kind: Kind, directory: &Path) -> Outcome<Box<dyn Engine>> {
         Kind::Affiant | Kind::AffiantP256 | Kind::AffiantDurable => {
             Box::new(affiant::open(kind, directory)?)
         }
+        Kind::AffiantC => Box::new(affiant_c::open(Some(directory))?),
         Kind::Sqlite => Box::new(sqlite::open(directory, false)?),
         Kind::SqliteMutex => Box::new(sqlite::open(directory, true)?),
         Kind::Redb => Box::new(redb::open(directory, false)?),
