@@ -155,6 +155,37 @@ typedef struct {
 } affiant_slice;
 
 /**
+ * How an app is run.
+ */
+typedef struct {
+    /**
+     * `sizeof(affiant_app_options)`.
+     */
+    size_t size;
+    /**
+     * How long one request's handler may run, in milliseconds; 0: 5000.
+     */
+    uint64_t execution_ms_max;
+    /**
+     * Heap of one handler, in bytes; 0: 100 MiB.
+     */
+    uint64_t heap_bytes_max;
+    /**
+     * Stack of one handler, in bytes; 0: 1 MiB.
+     */
+    uint64_t stack_bytes_max;
+    /**
+     * 1: clients are told of exceptions and where they were thrown. They are in the log in any case.
+     */
+    uint8_t exception_details;
+    /**
+     * 1: the app is also written into the ledger's tables, as governance would, instead of the one that is there:
+     * everybody can see what is served.
+     */
+    uint8_t record;
+} affiant_app_options;
+
+/**
  * A header line.
  */
 typedef struct {
@@ -736,6 +767,25 @@ typedef struct {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+/**
+ * Loads an app and serves it from now on, beside the endpoints of the options and the apps that were loaded before.
+ * `path` is a directory with `app.json` and `src/`, a `bundle.json`, or a Python app (`app.py`, `app.py:attribute`, a
+ * directory with one); the language is told from what is there. `options` may be NULL.
+ *
+ * `AFFIANT_APPLICATION`, with file, line and reason, for an app that is faulty, of which something would fail when it is
+ * called, or that has an endpoint which is served already: what was served before is served on. `AFFIANT_UNSUPPORTED`
+ * for a language that this library was built without. Blocks while the app is loaded.
+ */
+affiant_status affiant_runtime_load_app(const affiant_runtime *runtime,
+                                        affiant_slice path,
+                                        const affiant_app_options *options);
+
+/**
+ * Serves none of the apps any more that were loaded; requests that they are answering are answered. The endpoints of
+ * the options stay.
+ */
+affiant_status affiant_runtime_unload_apps(const affiant_runtime *runtime);
 
 /**
  * Shows the bytes, which stay where they are until they are freed. Any number of threads at once.

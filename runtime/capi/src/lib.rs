@@ -11,6 +11,7 @@
 //! Nothing here decides anything: what a function does is done by the crates below.
 #![allow(non_camel_case_types, reason = "types are named as C names them")]
 
+mod app;
 mod boundary;
 mod bytes;
 mod call;
@@ -23,6 +24,7 @@ mod fault;
 mod fork;
 mod handle;
 mod iterator;
+mod language;
 mod limits;
 mod memory;
 mod options;
@@ -40,6 +42,7 @@ mod txid;
 mod verdict;
 mod version;
 
+pub use app::*;
 pub use bytes::{affiant_bytes, affiant_bytes_free, affiant_bytes_view};
 pub use call::*;
 pub use crypto::*;

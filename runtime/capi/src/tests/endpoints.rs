@@ -10,14 +10,14 @@ use super::*;
 type Body = dyn Fn(&Given) -> affiant_status + Send + Sync;
 
 /// What a handler was called with.
-struct Given {
+pub(super) struct Given {
     request: *const affiant_request,
-    tx: *mut affiant_tx,
+    pub(super) tx: *mut affiant_tx,
     response: *mut affiant_response,
 }
 
 impl Given {
-    fn answer(&self, body: &str) -> affiant_status {
+    pub(super) fn answer(&self, body: &str) -> affiant_status {
         // SAFETY: the slice is here.
         unsafe { affiant_response_set_body(self.response, text(body)) }
     }
@@ -74,11 +74,11 @@ unsafe extern "C" fn free(userdata: *mut c_void) {
     closure.freed.fetch_add(1, Ordering::Relaxed);
 }
 
-fn counter() -> &'static AtomicUsize {
+pub(super) fn counter() -> &'static AtomicUsize {
     Box::leak(Box::default())
 }
 
-fn endpoint(method: &str, path: &str) -> affiant_endpoint {
+pub(super) fn endpoint(method: &str, path: &str) -> affiant_endpoint {
     affiant_endpoint {
         size: size_of::<affiant_endpoint>(),
         // Leaked: tests are few.
@@ -94,7 +94,7 @@ fn endpoint(method: &str, path: &str) -> affiant_endpoint {
     }
 }
 
-fn add(
+pub(super) fn add(
     options: *mut affiant_options,
     mut endpoint: affiant_endpoint,
     freed: &'static AtomicUsize,
@@ -107,7 +107,7 @@ fn add(
 }
 
 /// A runtime that serves one handler.
-fn serving(
+pub(super) fn serving(
     endpoint: affiant_endpoint,
     body: impl Fn(&Given) -> affiant_status + Send + Sync + 'static,
 ) -> Opened {
@@ -118,10 +118,10 @@ fn serving(
 }
 
 /// Status, headers, body.
-struct Answered {
-    status: u16,
+pub(super) struct Answered {
+    pub(super) status: u16,
     headers: Vec<(String, String)>,
-    body: Vec<u8>,
+    pub(super) body: Vec<u8>,
 }
 
 impl Answered {
@@ -134,13 +134,13 @@ impl Answered {
     }
 
     #[track_caller]
-    fn says(&self, status: u16, words: &str) {
+    pub(super) fn says(&self, status: u16, words: &str) {
         let body = String::from_utf8_lossy(&self.body);
         assert!(self.status == status && body.contains(words), "{} {body}", self.status);
     }
 }
 
-fn call_with(
+pub(super) fn call_with(
     runtime: *const affiant_runtime,
     method: &str,
     target: &str,
@@ -195,7 +195,7 @@ fn read(response: *mut affiant_response) -> Answered {
     Answered { status, headers, body }
 }
 
-fn call(runtime: &Opened, method: &str, target: &str) -> Answered {
+pub(super) fn call(runtime: &Opened, method: &str, target: &str) -> Answered {
     call_with(runtime.runtime, method, target, &[], "").unwrap()
 }
 

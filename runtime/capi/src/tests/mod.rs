@@ -1,6 +1,7 @@
 //! The interface as a program calls it: every step through the functions that C has.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod apps;
 mod crypto;
 mod database;
 mod endpoints;
