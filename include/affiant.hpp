@@ -19,6 +19,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <functional>
 #include <iterator>
 #include <limits>
 #include <memory>
@@ -599,6 +601,232 @@ private:
     detail::owner<affiant_receipt, affiant_receipt_free> handle_;
 };
 
+/// A request, in the hands of an endpoint; every view lives until the endpoint returns.
+class request {
+public:
+    explicit request(const affiant_request *handle) noexcept : handle_(handle) {}
+
+    std::string_view method() const noexcept { return part(affiant_request_method).text(); }
+    /// As it was sent, without the query.
+    std::string_view path() const noexcept { return part(affiant_request_path).text(); }
+    std::string_view query() const noexcept { return part(affiant_request_query).text(); }
+    bytes_view body() const noexcept { return part(affiant_request_body); }
+    /// What stands in the path where the template has {name}.
+    std::optional<std::string_view> param(std::string_view name) const {
+        return named(affiant_request_param, name);
+    }
+    /// A parameter of the query, decoded.
+    std::optional<std::string_view> query_parameter(std::string_view name) const {
+        return named(affiant_request_query_parameter, name);
+    }
+    std::optional<std::string_view> header(std::string_view name) const {
+        return named(affiant_request_header, name);
+    }
+    /// The policy that admitted the caller, such as "user_cert"; empty if nobody was asked.
+    std::string_view caller() const noexcept { return part(affiant_request_caller).text(); }
+    /// The id of a caller known by certificate.
+    std::string_view caller_id() const noexcept { return part(affiant_request_caller_id).text(); }
+
+    const affiant_request *handle() const noexcept { return handle_; }
+
+private:
+    bytes_view part(affiant_status (*ask)(const affiant_request *,
+                                          affiant_slice *)) const noexcept {
+        affiant_slice found = {};
+        return ask(handle_, &found) == AFFIANT_OK ? bytes_view(found) : bytes_view();
+    }
+    std::optional<std::string_view>
+    named(affiant_status (*ask)(const affiant_request *, affiant_slice, affiant_slice *),
+          std::string_view name) const {
+        affiant_slice found = {};
+        if (ask(handle_, bytes_view(name).slice(), &found) != AFFIANT_OK) {
+            return std::nullopt;
+        }
+        return bytes_view(found).text();
+    }
+
+    const affiant_request *handle_;
+};
+
+/// The answer that an endpoint writes: 200 and empty, until told otherwise.
+class reply {
+public:
+    explicit reply(affiant_response *handle) noexcept : handle_(handle) {}
+
+    returns<void> status(std::uint16_t status) {
+        return detail::finish(affiant_response_set_status(handle_, status), handle_);
+    }
+    returns<void> header(std::string_view name, std::string_view value) {
+        return detail::finish(affiant_response_set_header(handle_, bytes_view(name).slice(),
+                                                          bytes_view(value).slice()),
+                              handle_);
+    }
+    /// The body, which is copied.
+    returns<void> body(bytes_view body) {
+        return detail::finish(affiant_response_set_body(handle_, body.slice()), handle_);
+    }
+    /// An error as CCF writes them; the transaction is dropped.
+    returns<void> error(std::uint16_t status, std::string_view code, std::string_view message) {
+        return detail::finish(affiant_response_set_error(handle_, status, bytes_view(code).slice(),
+                                                         bytes_view(message).slice()),
+                              handle_);
+    }
+    /// Whether writes are kept, whatever the status; without it, those of a 2xx are.
+    returns<void> keep_writes(bool keep) {
+        return detail::finish(affiant_response_keep_writes(handle_, keep), handle_);
+    }
+
+private:
+    affiant_response *handle_;
+};
+
+/// The answer to runtime::call.
+class response {
+public:
+    explicit response(affiant_response *handle) noexcept : handle_(handle) {}
+
+    std::uint16_t status() const noexcept {
+        std::uint16_t status = 0;
+        affiant_response_status(handle_.get(), &status);
+        return status;
+    }
+    /// The view lives as long as the response.
+    bytes_view body() const noexcept {
+        affiant_slice body = {};
+        affiant_response_body(handle_.get(), &body);
+        return bytes_view(body);
+    }
+    /// The view lives as long as the response.
+    std::optional<std::string_view> header(std::string_view name) const {
+        affiant_slice value = {};
+        if (affiant_response_header(handle_.get(), bytes_view(name).slice(), &value) !=
+            AFFIANT_OK) {
+            return std::nullopt;
+        }
+        return bytes_view(value).text();
+    }
+
+private:
+    detail::owner<affiant_response, affiant_response_free> handle_;
+};
+
+/// What an endpoint is declared with; the defaults are: it writes, answers at commit, and anybody may call.
+struct endpoint_options {
+    affiant_mode mode = AFFIANT_MODE_READ_WRITE;
+    affiant_respond respond = AFFIANT_RESPOND_AT_COMMIT;
+    /// Such as "user_cert", tried in order.
+    std::vector<std::string_view> policies;
+
+    static endpoint_options read_only() {
+        endpoint_options made;
+        made.mode = AFFIANT_MODE_READ_ONLY;
+        return made;
+    }
+};
+
+/// How an app is loaded; 0 leaves the default.
+struct app_options {
+    std::uint64_t execution_ms_max = 0;
+    std::uint64_t heap_bytes_max = 0;
+    std::uint64_t stack_bytes_max = 0;
+    /// Answers say how a handler failed.
+    bool exception_details = false;
+    /// The app goes into the ledger's tables too, for auditors.
+    bool record = false;
+};
+
+/// Bytes that a function has made; overwritten when they are freed.
+class bytes {
+public:
+    explicit bytes(affiant_bytes *handle) noexcept : handle_(handle) {}
+    bytes_view view() const noexcept {
+        affiant_slice view = {};
+        affiant_bytes_view(handle_.get(), &view);
+        return bytes_view(view);
+    }
+    operator bytes_view() const noexcept { return view(); }
+    std::string_view text() const noexcept { return view().text(); }
+
+private:
+    detail::owner<affiant_bytes, affiant_bytes_free> handle_;
+};
+
+/// The SHA-256 of data: 32 bytes.
+inline std::vector<std::uint8_t> sha256(bytes_view data) {
+    std::vector<std::uint8_t> digest(32);
+    affiant_sha256(data.slice(), digest.data());
+    return digest;
+}
+
+/// A key pair, or the public half of one. Any number of threads at once.
+class key {
+public:
+    explicit key(affiant_key *handle) noexcept : handle_(handle) {}
+
+    /// One of AFFIANT_KEY_...
+    static returns<key> generate(affiant_key_kind kind) {
+        affiant_key *made = nullptr;
+        affiant_status status = affiant_key_generate(kind, &made);
+        return detail::finish<key>(status, nullptr, [&] { return key(made); });
+    }
+    static returns<key> from_pem(std::string_view pem) {
+        affiant_key *made = nullptr;
+        affiant_status status = affiant_key_from_pem(bytes_view(pem).slice(), &made);
+        return detail::finish<key>(status, nullptr, [&] { return key(made); });
+    }
+    static returns<key> from_jwk(std::string_view json) {
+        affiant_key *made = nullptr;
+        affiant_status status = affiant_key_from_jwk(bytes_view(json).slice(), &made);
+        return detail::finish<key>(status, nullptr, [&] { return key(made); });
+    }
+    returns<bytes> public_pem() const { return written(affiant_key_public_pem); }
+    returns<bytes> private_pem() const { return written(affiant_key_private_pem); }
+    /// `hash` is one of AFFIANT_HASH_..., or 0 for what goes with the key.
+    returns<bytes> sign(bytes_view data, affiant_hash hash = 0) const {
+        affiant_bytes *made = nullptr;
+        affiant_status status = affiant_key_sign(handle_.get(), hash, data.slice(), &made);
+        return detail::finish<bytes>(status, handle_.get(), [&] { return bytes(made); });
+    }
+    bool verify(bytes_view data, bytes_view signature, affiant_hash hash = 0) const noexcept {
+        return affiant_key_verify(handle_.get(), hash, data.slice(), signature.slice()) ==
+               AFFIANT_OK;
+    }
+    /// A certificate for this private key, signed by itself: PEM. `subject` is such as "CN=alice".
+    returns<bytes> self_signed(std::string_view subject, std::uint32_t days) const {
+        affiant_bytes *made = nullptr;
+        affiant_status status = affiant_key_self_signed_certificate(
+            handle_.get(), bytes_view(subject).slice(), days, &made);
+        return detail::finish<bytes>(status, handle_.get(), [&] { return bytes(made); });
+    }
+
+    affiant_key *handle() const noexcept { return handle_.get(); }
+
+private:
+    returns<bytes> written(affiant_status (*write)(const affiant_key *, affiant_bytes **)) const {
+        affiant_bytes *made = nullptr;
+        affiant_status status = write(handle_.get(), &made);
+        return detail::finish<bytes>(status, handle_.get(), [&] { return bytes(made); });
+    }
+
+    detail::owner<affiant_key, affiant_key_free> handle_;
+};
+
+/// Checks evidence against a policy (JSON), offline. `bound` is what it must be bound to, if it is known.
+inline returns<verdict> verify_evidence(bytes_view evidence, std::string_view policy_json,
+                                        std::optional<bytes_view> bound = std::nullopt) {
+    affiant_verdict *made = nullptr;
+    affiant_slice wanted = {};
+    if (bound) {
+        wanted = bound->empty() ? affiant_data("", 0) : bound->slice();
+    }
+    affiant_status status = affiant_verify_evidence(
+        evidence.slice(), bytes_view(policy_json).slice(), wanted, &made);
+    if (status == AFFIANT_NOT_VERIFIED && made != nullptr) {
+        status = AFFIANT_OK;
+    }
+    return detail::finish<verdict>(status, nullptr, [&] { return verdict(made); });
+}
+
 /// A running node: a ledger, its store, its endpoints and apps. Any number of threads may use it.
 class runtime {
 public:
@@ -668,6 +896,12 @@ public:
         affiant_status status = affiant_runtime_tx_status(handle_.get(), id.raw(), &found);
         return detail::finish<affiant_tx_status>(status, handle_.get(), [&] { return found; });
     }
+    /// The id of the transaction with that seqno.
+    returns<txid> txid_at(std::uint64_t seqno) const {
+        affiant_txid id = {};
+        affiant_status status = affiant_runtime_txid_at(handle_.get(), seqno, &id);
+        return detail::finish<txid>(status, handle_.get(), [&] { return txid(id); });
+    }
     returns<txid> last() const { return newest(affiant_runtime_last); }
     returns<txid> committed() const { return newest(affiant_runtime_committed); }
     /// The service's certificate, PEM; the view lives as long as the runtime.
@@ -683,6 +917,48 @@ public:
         affiant_status status = affiant_runtime_address(handle_.get(), index, &address);
         return detail::find<std::string_view>(status, handle_.get(),
                                               [&] { return bytes_view(address).text(); });
+    }
+    /// Loads an app in JavaScript or Python, from a directory or a bundle, beside those that were loaded before.
+    returns<void> load_app(std::string_view path,
+                           const app_options &wanted = app_options()) const {
+        affiant_app_options options = {};
+        options.size = sizeof options;
+        options.execution_ms_max = wanted.execution_ms_max;
+        options.heap_bytes_max = wanted.heap_bytes_max;
+        options.stack_bytes_max = wanted.stack_bytes_max;
+        options.exception_details = wanted.exception_details ? 1 : 0;
+        options.record = wanted.record ? 1 : 0;
+        return detail::finish(
+            affiant_runtime_load_app(handle_.get(), bytes_view(path).slice(), &options),
+            handle_.get());
+    }
+    returns<void> unload_apps() const {
+        return detail::finish(affiant_runtime_unload_apps(handle_.get()), handle_.get());
+    }
+    /// Calls an endpoint in this process, without HTTP; `certificate` is the caller's (PEM), or empty.
+    returns<response> call(std::string_view method, std::string_view target, bytes_view body = {},
+                           std::string_view certificate = {}) const {
+        affiant_call asked = {};
+        asked.size = sizeof asked;
+        asked.method = bytes_view(method).slice();
+        asked.target = bytes_view(target).slice();
+        asked.body = body.slice();
+        asked.certificate_pem = bytes_view(certificate).slice();
+        affiant_response *answer = nullptr;
+        affiant_status status = affiant_runtime_call(handle_.get(), &asked, &answer);
+        return detail::finish<response>(status, handle_.get(), [&] { return response(answer); });
+    }
+    /// Fresh evidence of the platform, bound to bytes of the caller's own: JSON.
+    returns<std::string> attestation(bytes_view bound) const {
+        affiant_evidence *made = nullptr;
+        affiant_status status = affiant_runtime_attestation(handle_.get(), bound.slice(), &made);
+        detail::owner<affiant_evidence, affiant_evidence_free> evidence(made);
+        affiant_slice json = {};
+        if (status == AFFIANT_OK) {
+            status = affiant_evidence_json(made, &json);
+        }
+        return detail::finish<std::string>(status, handle_.get(),
+                                           [&] { return bytes_view(json).str(); });
     }
     /// Takes nothing new, waits for what is under way, signs and syncs, and ends every thread.
     returns<void> stop(timeout patience = default_timeout) const {
@@ -701,6 +977,45 @@ private:
 
     detail::owner<affiant_runtime, affiant_runtime_free> handle_;
 };
+
+namespace detail {
+
+template <class Handler>
+affiant_status answer(void *userdata, const affiant_request *asked, affiant_tx *handle,
+                      affiant_response *answered) noexcept {
+    Handler &handler = *static_cast<Handler *>(userdata);
+    const request incoming(asked);
+    transaction_ref tx(handle);
+    reply outgoing(answered);
+#ifdef AFFIANT_NO_EXCEPTIONS
+    handler(incoming, tx, outgoing);
+    return AFFIANT_OK;
+#else
+    const char *what = "an exception that is no std::exception";
+    std::string kept;
+    try {
+        handler(incoming, tx, outgoing);
+        return AFFIANT_OK;
+    } catch (const std::exception &thrown) {
+        // Short of memory, the words are what is given up.
+        try {
+            kept = thrown.what();
+            what = kept.c_str();
+        } catch (...) {
+            what = "an exception";
+        }
+    } catch (...) {
+    }
+    affiant_response_set_error(answered, 500, affiant_text("InternalError"), affiant_text(what));
+    return AFFIANT_CALLBACK_FAILED;
+#endif
+}
+
+template <class Handler> void discard(void *userdata) noexcept {
+    delete static_cast<Handler *>(userdata);
+}
+
+} // namespace detail
 
 /// What a runtime is opened with: in memory and without an address, until told otherwise. Setters may be chained; the
 /// first failure among them is kept, and open() reports it.
@@ -748,6 +1063,31 @@ public:
     options &user(std::string_view certificate, std::string_view data_json = {}) {
         return set(affiant_options_add_user(handle_.get(), bytes_view(certificate).slice(),
                                             bytes_view(data_json).slice()));
+    }
+
+    /// Adds an endpoint: `handler` is called as handler(const request &, transaction_ref &, reply &), on any thread and
+    /// on several at once, and again when its transaction conflicts. What it throws becomes an answer with status 500.
+    template <class Handler>
+    options &endpoint(std::string_view method, std::string_view path, Handler &&handler,
+                      const endpoint_options &wanted = endpoint_options()) {
+        using held = std::decay_t<Handler>;
+        std::vector<affiant_slice> policies;
+        for (std::string_view policy : wanted.policies) {
+            policies.push_back(bytes_view(policy).slice());
+        }
+        affiant_endpoint made = {};
+        made.size = sizeof made;
+        made.method = bytes_view(method).slice();
+        made.path = bytes_view(path).slice();
+        made.mode = wanted.mode;
+        made.respond = wanted.respond;
+        made.policies = policies.data();
+        made.policy_count = policies.size();
+        made.handler = detail::answer<held>;
+        made.userdata = new held(std::forward<Handler>(handler));
+        made.free_userdata = detail::discard<held>;
+        // Freed by the library, also where it refuses the endpoint.
+        return set(affiant_options_add_endpoint(handle_.get(), &made));
     }
 
     /// Starts a node. May be called several times.
