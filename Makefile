@@ -12,7 +12,7 @@ SECONDS ?= 600
 
 SHELL := /bin/bash
 
-.PHONY: help setup setup-js build release wheel python python-host demo test lint unit simulate kill conformance conformance-js conformance-python conformance-crypto examples-js examples-python libraries-js load bench fuzz docs
+.PHONY: help setup setup-js setup-c header capi install uninstall test-capi build release wheel python python-host demo test lint unit simulate kill conformance conformance-js conformance-python conformance-crypto examples-js examples-python libraries-js load bench fuzz docs
 
 help:
 	@echo "make demo         build, start a node with the logging example, send requests, verify a receipt"
@@ -27,6 +27,10 @@ help:
 	@echo "make examples-js  the TypeScript examples and the projects of affiant new, built by npm and served"
 	@echo "make conformance-crypto  10,000 crypto round trips with Python's cryptography (OpenSSL)"
 	@echo "make libraries-js  npm libraries at work in handlers: lodash-es, cbor-x, protobufjs, jsrsasign, ..."
+	@echo "make capi         the C library, in target/capi/package; PYTHON=1: with applications in Python"
+	@echo "make install      headers and C library to PREFIX (/usr/local), below DESTDIR; make uninstall"
+	@echo "make header       include/affiant.h anew, from runtime/capi"
+	@echo "make test-capi    C and C++ programs against the installed library, with sanitizers and Valgrind"
 	@echo "make wheel        the Python package, in target/wheels"
 	@echo "make python       the wheel's tests, on CPython 3.11, 3.12 and 3.13"
 	@echo "make python-host  Python apps in a host that is no Python, with Flask and NumPy"
@@ -42,6 +46,10 @@ setup:
 setup-js:
 	@scripts/setup.sh node
 
+# Beside the above: compilers for C and C++ other than the system's, CMake, Valgrind.
+setup-c:
+	@scripts/setup.sh c
+
 build: setup
 	$(CARGO) build --release --locked -p affiant-cli
 
@@ -52,7 +60,7 @@ release: setup
 demo: build
 	@scripts/demo.sh
 
-test: lint unit simulate kill conformance conformance-js python python-host conformance-python conformance-crypto examples-js examples-python libraries-js
+test: lint unit simulate kill conformance conformance-js python python-host conformance-python test-capi conformance-crypto examples-js examples-python libraries-js
 	@echo "all tests passed"
 
 lint: setup
@@ -87,6 +95,22 @@ conformance-crypto: setup
 
 libraries-js: setup-js release
 	@bindings-js/tests/libraries/run.sh
+
+header: setup
+	AFFIANT_WRITE_HEADER=1 $(CARGO) test --locked --quiet -p affiant-capi --test header
+
+capi: setup
+	@runtime/capi/package.sh
+
+# PREFIX, DESTDIR and LIBDIR say where to; sudo installs what was built without it.
+install: $(if $(SUDO_UID),,setup)
+	@runtime/capi/install.sh
+
+uninstall:
+	@runtime/capi/install.sh uninstall
+
+test-capi: setup-c
+	@JOBS=$(JOBS) runtime/capi/tests/run.sh
 
 load: release
 	target/release/affiant-load

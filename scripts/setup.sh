@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Checks for what the build and the tests need, and installs what is missing: as root with apt, else
 # it prints the one command to run.
-#   usage: setup.sh [node]    with `node`: also what the JavaScript examples need
+#   usage: setup.sh [node|c]    with `node`: also what the JavaScript examples need; with `c`: also what
+#                               the C library's tests need
 set -euo pipefail
 
 missing=()
@@ -34,6 +35,18 @@ if [ "${1:-}" = node ]; then
     need npm npm
     need openssl openssl
 fi
+if [ "${1:-}" = c ]; then
+    need g++ g++
+    need clang clang
+    need cmake cmake
+    need pkg-config pkg-config
+    need valgrind valgrind
+    # Debian has clang's sanitizers in a package of their own; Ubuntu before 24.04 has not.
+    probe=$(mktemp)
+    echo 'int main(void) { return 0; }' | clang -fsanitize=address -x c -o "$probe" - >/dev/null 2>&1 ||
+        missing+=(libclang-rt-dev)
+    rm -f "$probe"
+fi
 
 if [ "${#missing[@]}" -gt 0 ]; then
     install="apt-get install -y --no-install-recommends ${missing[*]}"
@@ -48,6 +61,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
     fi
     echo "setup: installing ${missing[*]}"
     apt-get update -qq
+    apt-cache show libclang-rt-dev >/dev/null 2>&1 || install=${install/ libclang-rt-dev/}
     DEBIAN_FRONTEND=noninteractive $install -qq >/dev/null
 fi
 

@@ -84,9 +84,11 @@ pub unsafe extern "C" fn affiant_runtime_attestation(
     bound: affiant_slice,
     evidence: *mut *mut affiant_evidence,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(evidence, "evidence") };
     boundary::shared(runtime, |host| {
         // SAFETY: as promised to this function.
-        let (out, bound) = unsafe { (Out::handle(evidence, "evidence")?, bound.bytes("bound")?) };
+        let (out, bound) = unsafe { (out?, bound.bytes("bound")?) };
         let _under_way = host.enter()?;
         let made = host.node().attestor().for_app(bound)?;
         out.write(handle::insert(made.to_string())?);

@@ -162,9 +162,10 @@ pub unsafe extern "C" fn affiant_runtime_open(
     options: *const affiant_options,
     runtime: *mut *mut affiant_runtime,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(runtime, "runtime") };
     boundary::shared(options, |options| {
-        // SAFETY: as promised to this function.
-        let out = unsafe { Out::handle(runtime, "runtime")? };
+        let out = out?;
         let started = options.builder()?.start()?;
         out.write(handle::insert(Arc::new(Host::new(started, options.endpoints.clone())))?);
         Ok(())
@@ -386,9 +387,10 @@ pub unsafe extern "C" fn affiant_runtime_receipt(
     timeout_ms: u64,
     receipt: *mut *mut affiant_receipt,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(receipt, "receipt") };
     boundary::shared(runtime, |host| {
-        // SAFETY: as promised to this function.
-        let out = unsafe { Out::handle(receipt, "receipt")? };
+        let out = out?;
         let _under_way = host.enter()?;
         out.write(handle::insert(host.receipt(txid.into(), patience(timeout_ms))?)?);
         Ok(())
@@ -404,9 +406,10 @@ pub unsafe extern "C" fn affiant_runtime_snapshot(
     runtime: *const affiant_runtime,
     snapshot: *mut *mut affiant_snapshot,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(snapshot, "snapshot") };
     boundary::shared(runtime, |host| {
-        // SAFETY: as promised to this function.
-        let out = unsafe { Out::handle(snapshot, "snapshot")? };
+        let out = out?;
         let _under_way = host.enter()?;
         out.write(handle::insert(SnapshotView::new(host.node.snapshot()))?);
         Ok(())
@@ -423,9 +426,10 @@ pub unsafe extern "C" fn affiant_tx_begin(
     runtime: *const affiant_runtime,
     tx: *mut *mut affiant_tx,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(tx, "tx") };
     boundary::shared(runtime, |host| {
-        // SAFETY: as promised to this function.
-        let out = unsafe { Out::handle(tx, "tx")? };
+        let out = out?;
         let _under_way = host.enter()?;
         out.write(handle::insert(Transaction::begin(host))?);
         Ok(())

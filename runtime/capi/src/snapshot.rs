@@ -147,10 +147,11 @@ pub unsafe extern "C" fn affiant_snapshot_range(
     range: *const affiant_range,
     iterator: *mut *mut affiant_iterator,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(iterator, "iterator") };
     boundary::shared(snapshot, |snapshot| {
         // SAFETY: as promised to this function.
-        let (map, out, range) =
-            unsafe { (map.text("map")?, Out::handle(iterator, "iterator")?, Range::read(range)?) };
+        let (map, out, range) = unsafe { (map.text("map")?, out?, Range::read(range)?) };
         let made = Entries::over_snapshot(snapshot.0.clone(), MapName::new(map)?, range);
         out.write(handle::insert(made)?);
         Ok(())
@@ -167,10 +168,11 @@ pub unsafe extern "C" fn affiant_snapshot_maps(
     snapshot: *const affiant_snapshot,
     iterator: *mut *mut affiant_iterator,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(iterator, "iterator") };
     boundary::shared(snapshot, |snapshot| {
         // SAFETY: as promised to this function; NULL stands for all.
-        let (out, all) =
-            unsafe { (Out::handle(iterator, "iterator")?, Range::read(core::ptr::null())?) };
+        let (out, all) = unsafe { (out?, Range::read(core::ptr::null())?) };
         let made: Result<_, Fault> =
             handle::insert(Entries::over_names(snapshot.0.map_names(), all));
         out.write(made?);

@@ -328,9 +328,11 @@ pub unsafe extern "C" fn affiant_tx_range(
     range: *const affiant_range,
     iterator: *mut *mut affiant_iterator,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(iterator, "iterator") };
     boundary::exclusive(tx, |transaction| {
         // SAFETY: as promised to this function.
-        let (out, range) = unsafe { (Out::handle(iterator, "iterator")?, Range::read(range)?) };
+        let (out, range) = unsafe { (out?, Range::read(range)?) };
         // SAFETY: as promised to this function.
         let (_, map) = unsafe { transaction.on(map)? };
         out.write(handle::insert(Entries::over_tx(tx.addr(), map.clone(), range))?);

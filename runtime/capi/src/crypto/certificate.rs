@@ -32,9 +32,11 @@ pub unsafe extern "C" fn affiant_key_self_signed_certificate(
     validity_days: u32,
     pem: *mut *mut affiant_bytes,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(pem, "pem") };
     boundary::shared(key, |key| {
         // SAFETY: as promised to this function.
-        let (out, subject) = unsafe { (Out::handle(pem, "pem")?, subject.text("subject")?) };
+        let (out, subject) = unsafe { (out?, subject.text("subject")?) };
         let failed = |error| Fault::argument(RuntimeError::Key(error).to_string());
         let signing = SigningKey::from_pkcs8(&key.private()?.to_pkcs8()?).map_err(failed)?;
         let request = CertificateRequest {

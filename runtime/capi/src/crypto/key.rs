@@ -210,9 +210,10 @@ pub unsafe extern "C" fn affiant_key_public_pem(
     key: *const affiant_key,
     pem: *mut *mut affiant_bytes,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(pem, "pem") };
     boundary::shared(key, |key| {
-        // SAFETY: as promised to this function.
-        let out = unsafe { Out::handle(pem, "pem")? };
+        let out = out?;
         deliver(out, key.public.to_pem().into_bytes())
     })
 }
@@ -226,9 +227,10 @@ pub unsafe extern "C" fn affiant_key_private_pem(
     key: *const affiant_key,
     pem: *mut *mut affiant_bytes,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(pem, "pem") };
     boundary::shared(key, |key| {
-        // SAFETY: as promised to this function.
-        let out = unsafe { Out::handle(pem, "pem")? };
+        let out = out?;
         deliver(out, key.private()?.to_pem()?.as_bytes().to_vec())
     })
 }
@@ -243,9 +245,11 @@ pub unsafe extern "C" fn affiant_key_public_jwk(
     kid: affiant_slice,
     json: *mut *mut affiant_bytes,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(json, "json") };
     boundary::shared(key, |key| {
         // SAFETY: as promised to this function.
-        let (out, kid) = unsafe { (Out::handle(json, "json")?, kid.text("kid")?) };
+        let (out, kid) = unsafe { (out?, kid.text("kid")?) };
         let kid = (!kid.is_empty()).then_some(kid);
         deliver(out, jwk::from_public_key(&key.public, kid)?.to_string().into_bytes())
     })
@@ -261,9 +265,11 @@ pub unsafe extern "C" fn affiant_key_private_jwk(
     kid: affiant_slice,
     json: *mut *mut affiant_bytes,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(json, "json") };
     boundary::shared(key, |key| {
         // SAFETY: as promised to this function.
-        let (out, kid) = unsafe { (Out::handle(json, "json")?, kid.text("kid")?) };
+        let (out, kid) = unsafe { (out?, kid.text("kid")?) };
         let kid = (!kid.is_empty()).then_some(kid);
         let made: Zeroizing<_> = jwk::from_private_key(key.private()?, kid)?;
         deliver(out, made.as_bytes().to_vec())
@@ -283,9 +289,11 @@ pub unsafe extern "C" fn affiant_key_sign(
     data: affiant_slice,
     signature: *mut *mut affiant_bytes,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(signature, "signature") };
     boundary::shared(key, |key| {
         // SAFETY: as promised to this function.
-        let (out, data) = unsafe { (Out::handle(signature, "signature")?, data.bytes("data")?) };
+        let (out, data) = unsafe { (out?, data.bytes("data")?) };
         deliver(out, sign(key.algorithm(hash)?, key.private()?, data)?)
     })
 }

@@ -68,10 +68,11 @@ pub unsafe extern "C" fn affiant_rsa_oaep_wrap(
     label: affiant_slice,
     wrapped: *mut *mut affiant_bytes,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(wrapped, "wrapped") };
     boundary::shared(key, |key| {
         // SAFETY: as promised to this function.
-        let (out, data, label) =
-            unsafe { (Out::handle(wrapped, "wrapped")?, data.bytes("data")?, label_of(label)?) };
+        let (out, data, label) = unsafe { (out?, data.bytes("data")?, label_of(label)?) };
         deliver(out, wrap::rsa_oaep_wrap(key.public(), data, label)?)
     })
 }
@@ -87,10 +88,11 @@ pub unsafe extern "C" fn affiant_rsa_oaep_unwrap(
     label: affiant_slice,
     data: *mut *mut affiant_bytes,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(data, "data") };
     boundary::shared(key, |key| {
         // SAFETY: as promised to this function.
-        let (out, wrapped, label) =
-            unsafe { (Out::handle(data, "data")?, wrapped.bytes("wrapped")?, label_of(label)?) };
+        let (out, wrapped, label) = unsafe { (out?, wrapped.bytes("wrapped")?, label_of(label)?) };
         deliver(out, wrap::rsa_oaep_unwrap(key.private()?, wrapped, label)?)
     })
 }
@@ -108,10 +110,11 @@ pub unsafe extern "C" fn affiant_rsa_oaep_aes_kwp_wrap(
     label: affiant_slice,
     wrapped: *mut *mut affiant_bytes,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(wrapped, "wrapped") };
     boundary::shared(key, |key| {
         // SAFETY: as promised to this function.
-        let (out, data, label) =
-            unsafe { (Out::handle(wrapped, "wrapped")?, data.bytes("data")?, label_of(label)?) };
+        let (out, data, label) = unsafe { (out?, data.bytes("data")?, label_of(label)?) };
         let bits = aes_key_bits as usize;
         deliver(out, wrap::rsa_oaep_aes_kwp_wrap(key.public(), bits, data, label)?)
     })
@@ -128,10 +131,11 @@ pub unsafe extern "C" fn affiant_rsa_oaep_aes_kwp_unwrap(
     label: affiant_slice,
     data: *mut *mut affiant_bytes,
 ) -> affiant_status {
+    // SAFETY: as promised to this function.
+    let out = unsafe { Out::handle(data, "data") };
     boundary::shared(key, |key| {
         // SAFETY: as promised to this function.
-        let (out, wrapped, label) =
-            unsafe { (Out::handle(data, "data")?, wrapped.bytes("wrapped")?, label_of(label)?) };
+        let (out, wrapped, label) = unsafe { (out?, wrapped.bytes("wrapped")?, label_of(label)?) };
         deliver(out, wrap::rsa_oaep_aes_kwp_unwrap(key.private()?, wrapped, label)?)
     })
 }

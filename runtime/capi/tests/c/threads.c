@@ -1,4 +1,6 @@
 /* Many threads: commits, snapshots that are read by all, one transaction in two hands, and a stop in the middle. */
+#define _DEFAULT_SOURCE
+
 #include "../check.h"
 
 #include <pthread.h>
