@@ -7,7 +7,8 @@
 #   *.debug                 line numbers for the shared library, for debuggers; not installed
 #   libs                    what a program links beside libaffiant.a
 #   usage: package.sh
-# PROFILE=dev builds unoptimised. PYTHON=1 adds Python applications, of python3; PYTHON=INTERPRETER of that one.
+# PROFILE=dev builds unoptimised. PYTHON=1 adds Python applications, with the libpython of PYO3_PYTHON or python3;
+# PYTHON=INTERPRETER with that of this one.
 # HEADER names another header than include/affiant.h.
 set -euo pipefail
 

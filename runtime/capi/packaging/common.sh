@@ -21,7 +21,7 @@ package=$root/target/capi/package
 python=
 case ${PYTHON:-} in
 '' | 0) ;;
-1) python=$(command -v python3) || fail "no python3 found" ;;
+1) python=$(command -v "${PYO3_PYTHON:-python3}") || fail "no ${PYO3_PYTHON:-python3} found" ;;
 *) python=$(command -v "$PYTHON") || fail "PYTHON=$PYTHON: no such program" ;;
 esac
 flavour=${python:+-python}
