@@ -53,7 +53,7 @@ case $variant in
 gcc-*) language+=(-Wno-maybe-uninitialized) ;;
 esac
 read -r -a flags <<<"$(pkg-config --cflags --libs "$package")"
-"$compiler" -Wall -Wextra -Werror -pedantic "${language[@]}" "${optimise[@]}" -pthread \
+"$compiler" -Wall -Wextra -Werror -pedantic "${language[@]}" "${optimise[@]}" -pthread -I "$here" \
     -o "$program" "$source" "${flags[@]}"
 
 export LD_LIBRARY_PATH=$AFFIANT_PREFIX/lib

@@ -38,11 +38,15 @@ say "$(du --apparent-size -Dh "$AFFIANT_PREFIX/lib/libaffiant.so" | cut -f1) sha
     "$(du --apparent-size -h "$AFFIANT_PREFIX/lib/libaffiant.a" | cut -f1) static;" \
     "built and installed in $SECONDS s"
 
+# Every function with what it must not be given, from what the header says of them.
+mkdir -p "$out/generated"
+python3 "$here/abuse/generate.py" "$AFFIANT_PREFIX/include/affiant.h" >"$out/generated/abuse.c"
+
 # The slow runs begin first.
 tasks=()
 programs=0
 for variant in valgrind gcc-address clang-address gcc-undefined clang-undefined gcc clang-static; do
-    for source in "$here"/c/*.c "$here"/cpp/*.cpp ${python:+"$here"/python/*.c}; do
+    for source in "$out/generated/abuse.c" "$here"/c/*.c "$here"/cpp/*.cpp ${python:+"$here"/python/*.c}; do
         [ -f "$source" ] || continue
         name=$(basename "$source")
         wanted "$name" || wanted "${name%.*}" || continue
