@@ -11,7 +11,7 @@ type Body = dyn Fn(&Given) -> affiant_status + Send + Sync;
 
 /// What a handler was called with.
 pub(super) struct Given {
-    request: *const affiant_request,
+    pub(super) request: *const affiant_request,
     pub(super) tx: *mut affiant_tx,
     response: *mut affiant_response,
 }
@@ -22,7 +22,7 @@ impl Given {
         unsafe { affiant_response_set_body(self.response, text(body)) }
     }
 
-    fn asked(
+    pub(super) fn asked(
         &self,
         read: unsafe extern "C" fn(*const affiant_request, *mut affiant_slice) -> affiant_status,
     ) -> Result<String, affiant_status> {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod apps;
+mod callers;
 mod crypto;
 mod database;
 mod endpoints;
