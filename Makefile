@@ -109,7 +109,8 @@ install: $(if $(SUDO_UID),,setup)
 uninstall:
 	@runtime/capi/install.sh uninstall
 
-test-capi: setup-c
+# With the wheel, which reads the ledgers that C programs wrote.
+test-capi: setup-c wheel
 	@JOBS=$(JOBS) runtime/capi/tests/run.sh
 
 load: release
