@@ -7,6 +7,13 @@ use crate::auth::KNOWN_POLICIES;
 use crate::router::{Template, is_fallback};
 
 /// How an endpoint touches the store.
+///
+/// ```
+/// use affiant::{EndpointOptions, Mode};
+///
+/// assert_eq!(EndpointOptions::native().mode, Mode::ReadWrite);
+/// assert_eq!(EndpointOptions::native().read_only().mode, Mode::ReadOnly);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Mode {
     /// Reads and writes.
@@ -19,6 +26,15 @@ pub enum Mode {
 }
 
 /// When the answer leaves.
+///
+/// ```
+/// use affiant::{EndpointOptions, Respond};
+///
+/// // What is answered is durable, unless the endpoint says otherwise.
+/// assert_eq!(EndpointOptions::native().respond, Respond::AtCommit);
+/// let early = EndpointOptions::native().respond(Respond::AtOnce);
+/// # assert_eq!(early.respond, Respond::AtOnce);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Respond {
     /// As soon as the transaction has its id (CCF's way, the default for `app.json`).
@@ -62,6 +78,16 @@ pub enum Redirection {
 }
 
 /// Everything about an endpoint except its handler.
+///
+/// ```
+/// use affiant::EndpointOptions;
+///
+/// let options = EndpointOptions::native().policies(&["user_cert", "jwt"]).read_only();
+/// assert_eq!(options.authn_policies.len(), 2);
+/// // Every field can be set.
+/// let hidden = EndpointOptions { openapi_hidden: true, ..options };
+/// # assert!(hidden.openapi_hidden);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct EndpointOptions {
     /// Tried in order; the first that admits decides who calls. Empty: anybody, and no caller object.
@@ -84,12 +110,28 @@ pub struct EndpointOptions {
 
 impl EndpointOptions {
     /// The defaults of code that is linked in: anybody may call, and 200 means committed.
+    ///
+    /// ```
+    /// use affiant::{EndpointOptions, Mode, Respond};
+    ///
+    /// let options = EndpointOptions::native();
+    /// assert!(options.authn_policies.is_empty());
+    /// assert_eq!((options.mode, options.respond), (Mode::ReadWrite, Respond::AtCommit));
+    /// ```
     #[must_use]
     pub fn native() -> Self {
         Self { respond: Respond::AtCommit, ..Self::default() }
     }
 
     /// The same, with the policies of these names, tried in order.
+    ///
+    /// ```
+    /// use affiant::EndpointOptions;
+    /// use affiant::auth::AuthnPolicy;
+    ///
+    /// let options = EndpointOptions::native().policies(&["member_cert"]);
+    /// assert_eq!(options.authn_policies, [AuthnPolicy::Named("member_cert".to_owned())]);
+    /// ```
     #[must_use]
     pub fn policies(mut self, names: &[&str]) -> Self {
         self.authn_policies =
@@ -98,6 +140,12 @@ impl EndpointOptions {
     }
 
     /// The same, reading only.
+    ///
+    /// ```
+    /// use affiant::{EndpointOptions, Mode};
+    ///
+    /// assert_eq!(EndpointOptions::native().read_only().mode, Mode::ReadOnly);
+    /// ```
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.mode = Mode::ReadOnly;
@@ -105,6 +153,12 @@ impl EndpointOptions {
     }
 
     /// The same, for one past transaction, which the request names; reading only.
+    ///
+    /// ```
+    /// use affiant::{EndpointOptions, Mode};
+    ///
+    /// assert_eq!(EndpointOptions::native().historical().mode, Mode::Historical);
+    /// ```
     #[must_use]
     pub fn historical(mut self) -> Self {
         self.mode = Mode::Historical;
@@ -112,6 +166,13 @@ impl EndpointOptions {
     }
 
     /// The same, answering at another time.
+    ///
+    /// ```
+    /// use affiant::{EndpointOptions, Respond};
+    ///
+    /// let proven = EndpointOptions::native().respond(Respond::WithReceipt);
+    /// assert_eq!(proven.respond, Respond::WithReceipt);
+    /// ```
     #[must_use]
     pub fn respond(mut self, respond: Respond) -> Self {
         self.respond = respond;
@@ -168,6 +229,18 @@ pub enum Interface {
 
 /// One endpoint of an application. Method `*` and path `/*` together make the application's fallback,
 /// which serves every path that no endpoint has, whatever the method.
+///
+/// ```
+/// use affiant::{Endpoint, EndpointOptions};
+///
+/// let endpoint = Endpoint {
+///     method: "GET".to_owned(),
+///     path: "/notes/{id}".to_owned(),
+///     options: EndpointOptions::native().read_only(),
+///     ..Endpoint::default()
+/// };
+/// # assert!(endpoint.module.is_empty());
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Endpoint {
     /// Upper-case method.

@@ -11,6 +11,15 @@ use affiant_kv::{DiskError, KeyError, KvError};
 use crate::bundle::BundleError;
 
 /// A failure of the runtime.
+///
+/// ```
+/// use affiant::RuntimeError;
+/// use affiant::config::Configuration;
+///
+/// let error = Configuration::parse("{}").unwrap_err();
+/// assert!(matches!(error, RuntimeError::ConfigInvalid { .. }));
+/// println!("{error}"); // what happened, where, and what to do
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RuntimeError {
@@ -115,6 +124,15 @@ pub enum RuntimeError {
 }
 
 /// Result of a runtime call.
+///
+/// ```
+/// use affiant::{MapName, RuntimeResult, Tx};
+///
+/// fn put(tx: &mut Tx, note: &str) -> RuntimeResult<()> {
+///     tx.put(&MapName::new("notes")?, b"latest", note.as_bytes())?;
+///     Ok(())
+/// }
+/// ```
 pub type RuntimeResult<T> = Result<T, RuntimeError>;
 
 impl RuntimeError {

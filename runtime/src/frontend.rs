@@ -90,6 +90,19 @@ pub trait FrontendWorker {
 }
 
 /// One attempt to run one request's handler.
+///
+/// ```
+/// use affiant::{AppError, Call, MapName, Response};
+///
+/// /// Counts attempts, also those that it refuses.
+/// fn try_it(call: &mut Call<'_>) -> Result<Response, AppError> {
+///     let attempts = MapName::new("attempts")?;
+///     let caller = call.request.header("x-name").unwrap_or("nobody").to_owned();
+///     call.tx.put(&attempts, caller.as_bytes(), b"refused")?;
+///     call.apply_writes = Some(true);
+///     Ok(Response::text(403, "not today"))
+/// }
+/// ```
 pub struct Call<'a> {
     /// Position in [`Frontend::endpoints`].
     pub endpoint_index: usize,
@@ -177,6 +190,13 @@ impl<'a> Call<'a> {
 }
 
 /// Why a handler gave no response. Becomes an OData error body (reference B.6).
+///
+/// ```
+/// use affiant::{AppError, odata};
+///
+/// let error = AppError::new(404, odata::RESOURCE_NOT_FOUND, "There is no note 7.");
+/// assert_eq!(error.to_string(), "404 ResourceNotFound: There is no note 7.");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct AppError {
     /// HTTP status.

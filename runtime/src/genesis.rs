@@ -1,5 +1,22 @@
 //! The transactions that make and open a service, and the rows that governance would write, for
 //! hosts that set up a service themselves (reference: surface I.1).
+//!
+//! ```
+//! # use affiant::crypto::{CertificateRequest, Curve, SigningKey, SubjectName};
+//! use affiant::genesis::set_user;
+//! use serde_json::json;
+//!
+//! # let key = SigningKey::generate(Curve::P384)?;
+//! # let request = CertificateRequest {
+//! #     subject: SubjectName::common("Alice"), subject_alt_names: vec![],
+//! #     valid_from_unix_s: 1_700_000_000, validity_days: 365,
+//! # };
+//! # let certificate_pem = request.self_signed_person(&key)?.pem;
+//! # let mut tx = affiant_kv::Store::new().begin();
+//! let user_id = set_user(&mut tx, &certificate_pem, &json!({"name": "Alice"}))?;
+//! assert_eq!(user_id.len(), 64); // the certificate's SHA-256 in hex
+//! # Ok::<(), affiant::RuntimeError>(())
+//! ```
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,11 @@
 //! Every bound of the host, with its unit in its name.
+//!
+//! ```
+//! use affiant::Listener;
+//! use affiant::limits::BODY_BYTES_MAX_DEFAULT;
+//!
+//! assert_eq!(Listener::new("main", "127.0.0.1:0").body_bytes_max, BODY_BYTES_MAX_DEFAULT);
+//! ```
 
 /// Bytes of the OpenAPI document of an application; a larger one is left out.
 pub const OPENAPI_BYTES_MAX: usize = 4 << 20;

@@ -3,6 +3,14 @@
 //! `<ISO time>Z <thread> [<level padded to 5>] [<tag>] <file>:<line> | <message>`, or a JSON object.
 //! A library is silent: nothing is written before [`init`]. Records never hold private data or keys;
 //! the macros take what is printed, so there is nothing to configure there.
+//!
+//! ```
+//! use affiant::log::{Format, Level, enabled, init};
+//!
+//! init(Level::Info, Format::Text);
+//! affiant::log_info!("app", "The host is ready");
+//! assert!(enabled(Level::Fail) && !enabled(Level::Debug));
+//! ```
 
 use core::fmt;
 use std::io::Write as _;
@@ -157,6 +165,10 @@ fn render_json(
 }
 
 /// Logs at level info: `log_info!("tag", "text {}", value)`.
+///
+/// ```
+/// affiant::log_info!("app", "The host is ready: {}", 7);
+/// ```
 #[macro_export]
 macro_rules! log_info {
     ($tag:expr, $($message:tt)+) => {
@@ -166,6 +178,10 @@ macro_rules! log_info {
 }
 
 /// Logs at level fail.
+///
+/// ```
+/// affiant::log_fail!("app", "The rates could not be fetched: {}", 7);
+/// ```
 #[macro_export]
 macro_rules! log_fail {
     ($tag:expr, $($message:tt)+) => {
@@ -175,6 +191,10 @@ macro_rules! log_fail {
 }
 
 /// Logs at level fatal.
+///
+/// ```
+/// affiant::log_fatal!("app", "The host gives up: {}", 7);
+/// ```
 #[macro_export]
 macro_rules! log_fatal {
     ($tag:expr, $($message:tt)+) => {
@@ -184,6 +204,10 @@ macro_rules! log_fatal {
 }
 
 /// Logs at level debug.
+///
+/// ```
+/// affiant::log_debug!("app", "A rate was fetched: {}", 7);
+/// ```
 #[macro_export]
 macro_rules! log_debug {
     ($tag:expr, $($message:tt)+) => {

@@ -1,5 +1,15 @@
 //! Error bodies: `{"error": {"code", "message", "details"?}}` with CCF's codes (reference B.6), and the
 //! last one, which CCF does not have.
+//!
+//! ```
+//! use affiant::odata;
+//!
+//! let answer = odata::error(404, odata::RESOURCE_NOT_FOUND, "There is no note 7.");
+//! assert_eq!(
+//!     answer.body,
+//!     r#"{"error":{"code":"ResourceNotFound","message":"There is no note 7."}}"#,
+//! );
+//! ```
 
 use serde_json::{Value as Json, json};
 

@@ -17,6 +17,20 @@ use serde_json::Value as Json;
 use crate::limits::TEMPLATE_PARAMETERS_MAX;
 
 /// Who calls, as the admitting policy identified them (reference C.2).
+///
+/// ```
+/// use affiant::{AppError, Caller, Request, Response};
+///
+/// fn who(request: &Request) -> Result<Response, AppError> {
+///     Ok(match request.caller() {
+///         Some(Caller::UserCert(user)) => Response::text(200, format!("user {}", user.id)),
+///         Some(Caller::Jwt(token)) => Response::json(200, &token.payload),
+///         _ => Response::text(200, "somebody"),
+///     })
+/// }
+/// # let request = Request::new("GET", "/who").unwrap().with_caller(Some(Caller::NoAuth));
+/// # assert_eq!(who(&request).unwrap().body, "somebody");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub enum Caller {
     /// `no_auth`.
@@ -67,6 +81,10 @@ pub struct JwtCaller {
 
 impl Caller {
     /// The policy's name.
+    ///
+    /// ```
+    /// assert_eq!(affiant::Caller::NoAuth.policy(), "no_auth");
+    /// ```
     #[must_use]
     pub const fn policy(&self) -> &'static str {
         match self {
@@ -82,6 +100,13 @@ impl Caller {
 }
 
 /// Why a request could not be made from the given parts.
+///
+/// ```
+/// use affiant::Request;
+///
+/// let error = Request::new("GET", "no leading slash, and blanks").unwrap_err();
+/// assert!(error.to_string().starts_with("not a request: target"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidRequest(String);
 
@@ -108,6 +133,17 @@ pub(crate) struct Route {
 }
 
 /// One request; shared by every attempt to run its handler.
+///
+/// ```
+/// use affiant::Request;
+///
+/// let request = Request::new("PUT", "/notes/7?draft=yes")?
+///     .with_header("content-type", "text/plain")?
+///     .with_body("first");
+/// assert_eq!(request.query_parameter("draft").as_deref(), Some("yes"));
+/// assert_eq!(request.body(), "first");
+/// # Ok::<(), affiant::InvalidRequest>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Request {
     method: Method,
@@ -126,6 +162,13 @@ impl Request {
     ///
     /// # Errors
     /// The method or the target is not valid HTTP.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// assert_eq!(Request::new("GET", "/notes")?.method(), "GET");
+    /// assert!(Request::new("G T", "/notes").is_err());
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     pub fn new(method: &str, target: &str) -> Result<Self, InvalidRequest> {
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|error| InvalidRequest(format!("method {method:?}: {error}")))?;
@@ -157,6 +200,14 @@ impl Request {
     ///
     /// # Errors
     /// Name or value is not valid HTTP.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// let request = Request::new("GET", "/notes")?.with_header("Accept", "text/plain")?;
+    /// assert_eq!(request.header("accept"), Some("text/plain"));
+    /// assert!(request.with_header("bad name", "").is_err());
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, InvalidRequest> {
         let bad = |error: &dyn fmt::Display| InvalidRequest(format!("header {name:?}: {error}"));
         let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|error| bad(&error))?;
@@ -169,6 +220,13 @@ impl Request {
     ///
     /// # Errors
     /// Name or value is not valid HTTP.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// let request = Request::new("GET", "/notes")?.with_header_line("x-name", b"caf\xe9")?;
+    /// assert_eq!(request.header_lines().next(), Some(("x-name", &b"caf\xe9"[..])));
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     pub fn with_header_line(mut self, name: &str, value: &[u8]) -> Result<Self, InvalidRequest> {
         let bad = |error: &dyn fmt::Display| InvalidRequest(format!("header {name:?}: {error}"));
         let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|error| bad(&error))?;
@@ -178,6 +236,12 @@ impl Request {
     }
 
     /// Sets the body.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// assert_eq!(Request::new("PUT", "/notes/7")?.with_body("first").body(), "first");
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
@@ -186,6 +250,15 @@ impl Request {
 
     /// Sets the caller. The host overwrites it when it dispatches; this is for those who call a
     /// front end directly, such as its tests.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// use affiant::Caller;
+    ///
+    /// let request = Request::new("GET", "/notes")?.with_caller(Some(Caller::NoAuth));
+    /// assert_eq!(request.caller(), Some(&Caller::NoAuth));
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     #[must_use]
     pub fn with_caller(mut self, caller: Option<Caller>) -> Self {
         self.caller = caller;
@@ -194,6 +267,13 @@ impl Request {
 
     /// Sets route and parameters as if a router had matched them; for those who call a front end
     /// directly.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// let request = Request::new("GET", "/app/notes/7")?.with_route("/app/notes/{id}", &[("id", "7")]);
+    /// assert_eq!(request.param("id"), Some("7"));
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     #[must_use]
     pub fn with_route(mut self, route: &str, params: &[(&str, &str)]) -> Self {
         route.clone_into(&mut self.given_route);
@@ -203,6 +283,12 @@ impl Request {
     }
 
     /// Upper-case method.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// assert_eq!(Request::new("DELETE", "/notes/7")?.method(), "DELETE");
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     #[must_use]
     pub fn method(&self) -> &str {
         self.method.as_str()
@@ -213,12 +299,25 @@ impl Request {
     }
 
     /// The raw path as sent, `/app` included if given, without the query.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// assert_eq!(Request::new("GET", "/notes/a%20b?x=1")?.path(), "/notes/a%20b");
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     #[must_use]
     pub fn path(&self) -> &str {
         self.target.path()
     }
 
     /// The query as sent, without `?`; `None` if there is none.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// assert_eq!(Request::new("GET", "/notes?x=a+b")?.raw_query(), Some("x=a+b"));
+    /// assert_eq!(Request::new("GET", "/notes")?.raw_query(), None);
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     #[must_use]
     pub fn raw_query(&self) -> Option<&str> {
         self.target.query()
@@ -226,12 +325,27 @@ impl Request {
 
     /// The query as CCF shows it: `+` turned into a space, then percent-decoded as one string; empty
     /// if none. Use [`Self::query_parameter`] to take a parameter out of it.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// assert_eq!(Request::new("GET", "/notes?x=a+b%21")?.query(), "x=a b!");
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     #[must_use]
     pub fn query(&self) -> Cow<'_, str> {
         self.raw_query().map_or(Cow::Borrowed(""), decode)
     }
 
     /// The first query parameter of that name, decoded.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// let request = Request::new("GET", "/notes?from=a%26b&flag")?;
+    /// assert_eq!(request.query_parameter("from").as_deref(), Some("a&b"));
+    /// assert_eq!(request.query_parameter("flag").as_deref(), Some(""));
+    /// assert_eq!(request.query_parameter("to"), None);
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     #[must_use]
     pub fn query_parameter(&self, name: &str) -> Option<Cow<'_, str>> {
         self.raw_query()?.split('&').find_map(|pair| {
@@ -241,6 +355,12 @@ impl Request {
     }
 
     /// The path, and the decoded query after `?` unless it is empty (CCF's `request.url`).
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// assert_eq!(Request::new("GET", "/notes?x=a+b")?.url(), "/notes?x=a b");
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     #[must_use]
     pub fn url(&self) -> String {
         match self.raw_query() {
@@ -250,18 +370,42 @@ impl Request {
     }
 
     /// `/app` and the endpoint's template; empty before routing.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// let request = Request::new("GET", "/app/notes/7")?;
+    /// assert_eq!(request.route(), "");
+    /// assert_eq!(request.with_route("/app/notes/{id}", &[]).route(), "/app/notes/{id}");
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     #[must_use]
     pub fn route(&self) -> &str {
         self.route.as_ref().map_or(&self.given_route, |route| &route.text)
     }
 
     /// The first header of that name; a value that is no UTF-8 counts as absent.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// let request = Request::new("GET", "/notes")?.with_header("Accept", "text/plain")?;
+    /// assert_eq!(request.header("ACCEPT"), Some("text/plain"));
+    /// assert_eq!(request.header("host"), None);
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         core::str::from_utf8(self.headers.get(name)?.as_bytes()).ok()
     }
 
     /// All headers: lower-case names, each once; of repeated headers the first.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// let request = Request::new("GET", "/notes")?.with_header("X-One", "1")?.with_header("X-Two", "2")?;
+    /// let names: Vec<&str> = request.headers().map(|(name, _)| name).collect();
+    /// assert_eq!(names, ["x-one", "x-two"]);
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     pub fn headers(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
         self.headers.keys().filter_map(|name| {
             let value = self.headers.get(name)?;
@@ -270,6 +414,13 @@ impl Request {
     }
 
     /// Every header line as it came: lower-case name, and the value's bytes.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// let request = Request::new("GET", "/notes")?.with_header("via", "a")?.with_header("via", "b")?;
+    /// assert_eq!(request.header_lines().count(), 2);
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     pub fn header_lines(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()))
     }
@@ -279,6 +430,13 @@ impl Request {
     }
 
     /// The template's placeholders and their raw, undecoded values.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// let request = Request::new("GET", "/app/a/b")?.with_route("/app/{x}/{y}", &[("x", "a"), ("y", "b")]);
+    /// assert_eq!(request.params().collect::<Vec<_>>(), [("x", "a"), ("y", "b")]);
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     pub fn params(&self) -> impl Iterator<Item = (&str, &str)> {
         let given = self.given_params.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let names = self.route.as_ref().map_or(&[] as &[String], |route| &route.names);
@@ -289,12 +447,26 @@ impl Request {
     }
 
     /// The raw value of one placeholder.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// let request = Request::new("GET", "/app/notes/a%20b")?.with_route("/app/notes/{id}", &[("id", "a%20b")]);
+    /// assert_eq!(request.param("id"), Some("a%20b"));
+    /// assert_eq!(request.param("name"), None);
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     #[must_use]
     pub fn param(&self, name: &str) -> Option<&str> {
         self.params().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     /// The whole body.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// assert!(Request::new("GET", "/notes")?.body().is_empty());
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     #[must_use]
     pub fn body(&self) -> &Bytes {
         &self.body
@@ -304,6 +476,14 @@ impl Request {
     ///
     /// # Errors
     /// A 400 `InvalidInput` that says where it stops being JSON.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// # let put = |body: &'static str| Request::new("PUT", "/notes/7").unwrap().with_body(body);
+    /// assert_eq!(put(r#"{"text": "first"}"#).json()?["text"], "first");
+    /// assert_eq!(put("{").json().unwrap_err().status, 400);
+    /// # Ok::<(), affiant::AppError>(())
+    /// ```
     pub fn json(&self) -> Result<Json, crate::AppError> {
         serde_json::from_slice(&self.body).map_err(|error| {
             crate::AppError::new(
@@ -315,6 +495,13 @@ impl Request {
     }
 
     /// Who calls; `None` only where the endpoint declares no policy at all.
+    ///
+    /// ```
+    /// # use affiant::Request;
+    /// // Known once an endpoint's policy has admitted the caller.
+    /// assert_eq!(Request::new("GET", "/notes")?.caller(), None);
+    /// # Ok::<(), affiant::InvalidRequest>(())
+    /// ```
     #[must_use]
     pub fn caller(&self) -> Option<&Caller> {
         self.caller.as_ref()
@@ -330,6 +517,15 @@ fn decode(text: &str) -> Cow<'_, str> {
 }
 
 /// What a handler returns.
+///
+/// ```
+/// use affiant::Response;
+/// use serde_json::json;
+///
+/// let answer = Response::json(200, &json!({"id": 7})).with_header("cache-control", "no-store");
+/// assert!(answer.is_success());
+/// assert_eq!(answer.body, r#"{"id":7}"#);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// HTTP status code as the handler gave it; any integer from 100 to 999 is sent as it is.
@@ -345,24 +541,47 @@ pub struct Response {
 
 impl Response {
     /// An empty response.
+    ///
+    /// ```
+    /// # use affiant::Response;
+    /// assert!(Response::empty(204).body.is_empty());
+    /// ```
     #[must_use]
     pub const fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), latin1_headers: false, body: Bytes::new() }
     }
 
     /// A JSON response.
+    ///
+    /// ```
+    /// # use affiant::Response;
+    /// let answer = Response::json(200, &serde_json::json!([1, 2]));
+    /// assert_eq!(answer.header("content-type"), Some("application/json"));
+    /// ```
     #[must_use]
     pub fn json(status: u16, body: &Json) -> Self {
         Self::typed(status, "application/json", body.to_string())
     }
 
     /// A plain-text response.
+    ///
+    /// ```
+    /// # use affiant::Response;
+    /// let answer = Response::text(404, "no such note");
+    /// assert_eq!(answer.header("content-type"), Some("text/plain"));
+    /// ```
     #[must_use]
     pub fn text(status: u16, body: impl Into<Bytes>) -> Self {
         Self::typed(status, "text/plain", body)
     }
 
     /// A response with a content type.
+    ///
+    /// ```
+    /// # use affiant::Response;
+    /// let answer = Response::typed(200, "image/png", b"\x89PNG".to_vec());
+    /// assert_eq!(answer.header("content-type"), Some("image/png"));
+    /// ```
     #[must_use]
     pub fn typed(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
         Self {
@@ -374,6 +593,12 @@ impl Response {
     }
 
     /// Adds a header; the name must be lower-case.
+    ///
+    /// ```
+    /// # use affiant::Response;
+    /// let answer = Response::empty(201).with_header("location", "/app/notes/7");
+    /// assert_eq!(answer.header("location"), Some("/app/notes/7"));
+    /// ```
     #[must_use]
     pub fn with_header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
@@ -381,12 +606,22 @@ impl Response {
     }
 
     /// The first header of that lower-case name.
+    ///
+    /// ```
+    /// # use affiant::Response;
+    /// assert_eq!(Response::empty(204).header("location"), None);
+    /// ```
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// Whether the status is 2xx, so that writes are kept unless the handler said otherwise.
+    ///
+    /// ```
+    /// # use affiant::Response;
+    /// assert!(Response::empty(204).is_success() && !Response::empty(404).is_success());
+    /// ```
     #[must_use]
     pub const fn is_success(&self) -> bool {
         self.status >= 200 && self.status < 300

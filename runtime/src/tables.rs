@@ -3,6 +3,17 @@
 //! Values are compact JSON with sorted keys and without absent optional fields, as CCF writes them
 //! (reference: surface G.1); certificates and module sources are raw. A table of one row has the key
 //! of eight zero bytes.
+//!
+//! ```
+//! use affiant::node::{Node, NodeSettings};
+//! use affiant::tables::{SERVICE_INFO, ServiceInfo, ServiceStatus, read_single};
+//!
+//! let node = Node::start(NodeSettings::in_memory())?;
+//! let service: Option<ServiceInfo> = read_single(&node.snapshot(), &SERVICE_INFO);
+//! assert_eq!(service.map(|service| service.status), Some(ServiceStatus::Open));
+//! node.shutdown()?;
+//! # Ok::<(), affiant::RuntimeError>(())
+//! ```
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

@@ -3,6 +3,27 @@
 //! Policies read the request's own transaction, so that a caller who is removed while the request
 //! runs makes it conflict; what they parsed of a row they keep for as long as the row stays. A policy
 //! is one implementation of [`AuthPolicy`]; its name in `app.json` is found in a `PolicyTable`.
+//!
+//! ```
+//! use affiant::auth::{AuthError, AuthPolicy, AuthRequest};
+//! use affiant::{Caller, Tx};
+//!
+//! /// Admits whoever comes from the reverse proxy, which says so.
+//! struct FromProxy;
+//!
+//! impl AuthPolicy for FromProxy {
+//!     fn name(&self) -> &'static str {
+//!         "from_proxy"
+//!     }
+//!
+//!     fn identify(&self, asked: &AuthRequest<'_>, _: &mut Tx) -> Result<Caller, AuthError> {
+//!         match asked.request.header("x-proxy") {
+//!             Some("inner") => Ok(Caller::NoAuth),
+//!             _ => Err(AuthError::Refused("Only the proxy may call.".to_owned())),
+//!         }
+//!     }
+//! }
+//! ```
 
 mod certificate;
 mod cose;

@@ -6,6 +6,14 @@ use super::PeerCertificate;
 use crate::request::Caller;
 
 /// Who is at the other end of the session.
+///
+/// ```
+/// use affiant::{Caller, Peer};
+///
+/// let nobody = Peer::Anonymous;
+/// let known_to_the_host = Peer::Trusted(Caller::NoAuth);
+/// # assert!(matches!((nobody, known_to_the_host), (Peer::Anonymous, Peer::Trusted(_))));
+/// ```
 #[derive(Clone, Debug, Default)]
 pub enum Peer {
     /// No client certificate.

@@ -2,6 +2,23 @@
 //! unknown key, a wrong type or a value out of range is fatal and named by its place in the JSON.
 //!
 //! One block is ours: `affiant`, with what CCF has no word for.
+//!
+//! ```
+//! use affiant::config::{CommandKind, Configuration};
+//!
+//! let configuration = Configuration::parse(
+//!     r#"{
+//!         "network": {
+//!             "node_to_node_interface": {"bind_address": "127.0.0.1:0"},
+//!             "rpc_interfaces": {"main": {"bind_address": "127.0.0.1:8000"}}
+//!         },
+//!         "command": {"type": "Start", "start": {"members": [{"certificate_file": "member0_cert.pem"}]}}
+//!     }"#,
+//! )?;
+//! assert_eq!(configuration.command, CommandKind::Start);
+//! assert_eq!(configuration.listeners[0].bind_address, "127.0.0.1:8000");
+//! # Ok::<(), affiant::RuntimeError>(())
+//! ```
 
 mod attestation;
 mod files;

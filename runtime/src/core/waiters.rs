@@ -19,6 +19,20 @@ use tokio::sync::oneshot;
 use crate::limits::WAITERS_COUNT_MAX;
 
 /// How a wait for commit ended.
+///
+/// ```
+/// use affiant::node::{Node, NodeSettings};
+/// use affiant::{CommitNotice, CommitOutcome, MapName};
+///
+/// let node = Node::start(NodeSettings::in_memory())?;
+/// let mut tx = node.begin();
+/// tx.put(&MapName::new("notes")?, b"7", b"first")?;
+/// let CommitOutcome::Sequenced(txid) = node.commit(tx) else { panic!("nobody else writes") };
+/// let notice = node.wait_committed_blocking(txid);
+/// assert!(matches!(notice, CommitNotice::Committed { .. }));
+/// node.shutdown()?;
+/// # Ok::<(), affiant::RuntimeError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub enum CommitNotice {
     /// The transaction is final and durable.

@@ -7,6 +7,17 @@
 //! What applications see of it, in every language (reference A.8), is [`PrivateKey`] and
 //! [`PublicKey`], the modules [`generate`], [`jwk`], [`signature`], [`wrap`] and [`x509`], [`enum@Hash`],
 //! HMAC, and one error, [`CryptoError`].
+//!
+//! ```
+//! use affiant::crypto::signature::{self, SignatureAlgorithm};
+//! use affiant::crypto::{CryptoError, EcCurve, generate};
+//!
+//! let key = generate::ec_key(EcCurve::P384)?;
+//! let algorithm = SignatureAlgorithm::for_key(key.kind())?;
+//! let signed = signature::sign(algorithm, &key, b"what was said")?;
+//! assert!(signature::verify(algorithm, &key.public_key()?, b"what was said", &signed)?);
+//! # Ok::<(), CryptoError>(())
+//! ```
 
 mod certificate;
 mod encryption;

@@ -8,6 +8,24 @@
 //! * The one lock is held for bookkeeping only: nothing is read, decoded or freed under it.
 //! * Memory, handles, entries per range and lifetimes are bounded (`limits.rs`, `HISTORICAL_`).
 //! * Only what is committed is handed out, and only after its receipt has been verified.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use affiant::historical::HistoricalNamespace;
+//! use affiant::node::{Node, NodeSettings};
+//!
+//! let node = Node::start(NodeSettings::in_memory())?;
+//! let (handle, first, last) = (7, 1, 1);
+//! let (expiry, patience) = (Duration::from_secs(60), Duration::from_secs(10));
+//! let found = node.historical().wait_for_state_range(
+//!     HistoricalNamespace::HOST, handle, first, last, expiry, patience,
+//! )?;
+//! let create = &found.expect("loaded in time")[0];
+//! assert_eq!(create.txid().to_string(), "2.1");
+//! node.shutdown()?;
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
 
 mod error;
 mod loader;

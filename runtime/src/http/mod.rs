@@ -28,6 +28,13 @@ use crate::limits::{
 };
 
 /// The protocols that a listener speaks.
+///
+/// ```
+/// use affiant::{Listener, Protocols};
+///
+/// let old = Listener { protocols: Protocols::Http1, ..Listener::new("main", "127.0.0.1:8000") };
+/// # assert_eq!(old.name, "main");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Protocols {
     /// HTTP/1.1.
@@ -40,6 +47,17 @@ pub enum Protocols {
 }
 
 /// One address to listen on, with its bounds.
+///
+/// ```
+/// use affiant::Listener;
+///
+/// let listener = Listener {
+///     published_address: "ledger.example.com:443".to_owned(),
+///     body_bytes_max: 16 << 20,
+///     ..Listener::new("main", "0.0.0.0:8443")
+/// };
+/// # assert_eq!(listener.address, "0.0.0.0:8443");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// Its name in the configuration and in metrics.

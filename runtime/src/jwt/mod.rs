@@ -2,6 +2,21 @@
 //!
 //! Governance registers an issuer and its keys; for an issuer with `auto_refresh` the node fetches
 //! them itself. Both end in [`set_public_signing_keys`]. Tokens are checked in [`crate::auth`].
+//!
+//! ```
+//! use affiant::jwt::set_public_signing_keys;
+//! use serde_json::{Value, json};
+//!
+//! # let mut tx = affiant_kv::Store::new().begin();
+//! let keys = json!({"keys": [{
+//!     "kty": "EC", "crv": "P-256", "kid": "2026-01",
+//!     "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+//!     "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"
+//! }]});
+//! set_public_signing_keys(&mut tx, "https://login.example.com", &Value::Null, &keys)?;
+//! # assert!(tx.has_writes());
+//! # Ok::<(), affiant::jwt::JwtKeyError>(())
+//! ```
 
 mod fetch;
 mod issuer;

@@ -1,6 +1,16 @@
 //! A node: the store, the replica behind it, the keys, and who waits for what.
 //!
 //! A node serves no requests by itself; [`crate::Runtime`] puts HTTP and applications in front of it.
+//!
+//! ```
+//! use affiant::node::{Node, NodeSettings, NodeState};
+//!
+//! let settings = NodeSettings { chunk_bytes: 1 << 20, ..NodeSettings::in_memory() };
+//! let node = Node::start(settings)?;
+//! assert_eq!(node.info().state, NodeState::PartOfNetwork);
+//! node.shutdown()?;
+//! # Ok::<(), affiant::RuntimeError>(())
+//! ```
 
 mod governing;
 mod identity;

@@ -2,6 +2,15 @@
 //!
 //! [`Attestor`] is the one interface; [`VirtualAttestor`] stands in where there is no hardware, and
 //! nothing that it makes can be mistaken for evidence: it has a type of its own.
+//!
+//! ```
+//! use affiant::platform::{Attestor, VirtualAttestor};
+//!
+//! let evidence = VirtualAttestor.attest(b"a key's bytes")?;
+//! assert_eq!(VirtualAttestor.format(), affiant::attest::FORMAT_VIRTUAL);
+//! # let _ = evidence;
+//! # Ok::<(), affiant::platform::PlatformError>(())
+//! ```
 
 mod collateral;
 mod context;
