@@ -173,6 +173,130 @@ fn the_root_of_the_crate_fits_on_one_screen() {
     });
 }
 
+/// The sources of the crates whose items the root of `affiant` exports, its own first.
+fn exported_sources() -> Vec<(String, String)> {
+    let crates = ["runtime/src/", "kv/src/", "kv/proof/src/"];
+    let rank = |file: &str| crates.iter().position(|source| file.starts_with(source));
+    let inside = |path: &PathBuf| path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+    let mut found: Vec<(String, String)> = sources()
+        .iter()
+        .filter(|path| rank(&inside(path)).is_some())
+        .map(|path| (inside(path), std::fs::read_to_string(path).unwrap()))
+        .collect();
+    found.sort_by_key(|(file, _)| rank(file));
+    found
+}
+
+/// Whether the comment that ends above line `index` holds an example.
+fn has_example(lines: &[&str], index: usize) -> bool {
+    let above = lines[..index].iter().rev().map(|line| line.trim_start());
+    above
+        .take_while(|line| line.starts_with("///") || line.starts_with("#["))
+        .any(|line| line.starts_with("/// ```"))
+}
+
+/// Whether `line` declares the item called `name`.
+fn declares(line: &str, name: &str) -> bool {
+    let Some(item) = line.strip_prefix("pub ") else { return false };
+    ["struct ", "enum ", "trait ", "type ", "fn "].iter().any(|kind| {
+        item.strip_prefix(kind).and_then(|rest| rest.strip_prefix(name)).is_some_and(|rest| {
+            !rest.starts_with(|next: char| next.is_alphanumeric() || next == '_')
+        })
+    })
+}
+
+#[test]
+fn every_name_at_the_root_has_an_example() {
+    let sources = exported_sources();
+    // Crates that are handed on as modules; the READMEs are their documentation and are compiled.
+    let handed_on = [("attest", "runtime/attest/README.md"), ("proof", "kv/proof/README.md")];
+    let mut faults = Vec::new();
+    for name in root_names() {
+        if let Some((_, readme)) = handed_on.iter().find(|(module, _)| *module == name) {
+            let text = std::fs::read_to_string(root().join(readme)).unwrap();
+            assert!(text.contains("```rust"), "{readme} has no example");
+            continue;
+        }
+        let files = [format!("runtime/src/{name}.rs"), format!("runtime/src/{name}/mod.rs")];
+        let is_module = name.starts_with(|first: char| first.is_ascii_lowercase());
+        let found = sources.iter().find_map(|(file, text)| {
+            let lines: Vec<&str> = text.lines().collect();
+            if is_module {
+                let head = lines.iter().take_while(|line| line.starts_with("//!"));
+                return files
+                    .contains(file)
+                    .then(|| head.into_iter().any(|l| l.starts_with("//! ```")));
+            }
+            let at = lines.iter().position(|line| declares(line, &name))?;
+            Some(has_example(&lines, at))
+        });
+        match found {
+            Some(true) => {}
+            Some(false) => faults.push(format!("{name} has no example")),
+            None => faults.push(format!("{name} was not found")),
+        }
+    }
+    for (file, text) in &sources {
+        let lines: Vec<&str> = text.lines().collect();
+        for (at, _) in
+            lines.iter().enumerate().filter(|(_, line)| line.starts_with("macro_rules! "))
+        {
+            let exported = at > 0 && lines[at - 1] == "#[macro_export]";
+            if exported && !has_example(&lines, at) {
+                faults.push(format!("{file}:{}: the macro has no example", at + 1));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+/// The types whose every public method has an example.
+const EXPLAINED: &[&str] = &[
+    "Runtime",
+    "RuntimeBuilder",
+    "WantsStorage",
+    "WantsSealing",
+    "EndpointOptions",
+    "Request",
+    "Response",
+    "Receipt",
+    "Tx",
+    "Snapshot",
+    "MapName",
+];
+
+#[test]
+fn every_method_of_the_nouns_has_an_example() {
+    let mut methods: BTreeMap<&str, usize> = EXPLAINED.iter().map(|name| (*name, 0)).collect();
+    let mut faults = Vec::new();
+    for (file, text) in exported_sources() {
+        // The verifier's receipt is another type.
+        if file.starts_with("kv/proof/") {
+            continue;
+        }
+        let lines: Vec<&str> = text.lines().collect();
+        let mut of = None;
+        for (at, line) in lines.iter().enumerate() {
+            if let Some(block) = line.strip_prefix("impl ") {
+                of = block.strip_suffix(" {").filter(|name| methods.contains_key(name));
+            } else if *line == "}" {
+                of = None;
+            }
+            let Some(name) = of else { continue };
+            if !line.starts_with("    pub fn ") && !line.starts_with("    pub const fn ") {
+                continue;
+            }
+            *methods.get_mut(name).unwrap() += 1;
+            if !has_example(&lines, at) {
+                faults.push(format!("{file}:{}: no example: {}", at + 1, line.trim()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+    let unseen: Vec<_> = methods.iter().filter(|(_, count)| **count == 0).collect();
+    assert!(unseen.is_empty(), "no method was found of {unseen:?}");
+}
+
 #[test]
 fn unsafe_code_stays_where_it_is_allowed() {
     for path in sources() {

@@ -31,6 +31,22 @@ pub struct Check {
 
 /// The outcome of verifying a receipt. Read [`Verdict::checks`]: a receipt may be sound and still
 /// not say what the reader wants, for example if no claims were compared.
+///
+/// ```
+/// use affiant_proof::{Outcome, VerifyOptions, verify_receipt};
+///
+/// fn report(receipt: &[u8], service_certificate_pem: &str) -> bool {
+///     let Ok((_, verdict)) = verify_receipt(receipt, service_certificate_pem, &VerifyOptions::default())
+///     else {
+///         return false;
+///     };
+///     for check in verdict.checks.iter().filter(|check| check.outcome == Outcome::Failed) {
+///         println!("{}: {}", check.name, check.explanation);
+///     }
+///     verdict.is_valid()
+/// }
+/// # assert!(!report(b"{}", ""));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
 #[must_use]
 pub struct Verdict {
