@@ -12,7 +12,7 @@ SECONDS ?= 600
 
 SHELL := /bin/bash
 
-.PHONY: help setup setup-js setup-c header capi install uninstall test-capi build release wheel python python-host demo test lint unit simulate kill conformance conformance-js conformance-python conformance-crypto examples-js examples-python libraries-js load bench fuzz docs
+.PHONY: help setup setup-js setup-c header capi install uninstall test-capi build release wheel python python-host demo test lint unit simulate kill conformance conformance-js conformance-python conformance-crypto examples-js examples-python examples-rust libraries-js load bench fuzz docs
 
 help:
 	@echo "make demo         build, start a node with the logging example, send requests, verify a receipt"
@@ -35,6 +35,7 @@ help:
 	@echo "make python       the wheel's tests, on CPython 3.11, 3.12 and 3.13"
 	@echo "make python-host  Python apps in a host that is no Python, with Flask and NumPy"
 	@echo "make examples-python  the Python examples and the project of affiant new, tested and served"
+	@echo "make examples-rust  a Rust program with a ledger inside: its tests and its demonstration"
 	@echo "make load         whole-node load figures (not part of make test)"
 	@echo "make fuzz         fuzz TARGET=$(TARGET) for SECONDS=$(SECONDS) each, on nightly (not part of make test)"
 	@echo "make bench        micro-benchmarks (not part of make test)"
@@ -60,7 +61,7 @@ release: setup
 demo: build
 	@scripts/demo.sh
 
-test: lint unit simulate kill conformance conformance-js python python-host conformance-python test-capi conformance-crypto examples-js examples-python libraries-js
+test: lint unit simulate kill conformance conformance-js python python-host conformance-python test-capi conformance-crypto examples-js examples-python examples-rust libraries-js
 	@echo "all tests passed"
 
 lint: setup
@@ -130,6 +131,10 @@ python-host: python
 # The wheel in environments of their own, with NumPy, pandas, FastAPI, Flask: from the package index.
 examples-python: wheel
 	@scripts/examples-python.sh
+
+# The program shares the target directory of `make unit`.
+examples-rust: setup
+	@$(MAKE) --no-print-directory -C examples/host-rust
 
 # The Python package, one wheel for CPython 3.11 and later, in target/wheels.
 wheel: setup
