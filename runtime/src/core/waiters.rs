@@ -48,6 +48,19 @@ pub enum CommitNotice {
 }
 
 /// How a wait for durability ended.
+///
+/// ```
+/// use affiant::node::{Node, NodeSettings};
+/// use affiant::{CommitOutcome, DurableNotice, MapName};
+///
+/// let node = Node::start(NodeSettings::in_memory())?;
+/// let mut tx = node.begin();
+/// tx.put(&MapName::new("notes")?, b"7", b"first")?;
+/// let CommitOutcome::Sequenced(txid) = node.commit(tx) else { panic!("nobody else writes") };
+/// assert_eq!(node.wait_durable_blocking(txid), DurableNotice::Durable);
+/// node.shutdown()?;
+/// # Ok::<(), affiant::RuntimeError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DurableNotice {
     /// The transaction is synced: no restart loses it.

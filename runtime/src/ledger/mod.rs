@@ -12,7 +12,7 @@ use affiant_proof::TxId;
 pub use error::LedgerError;
 pub use receipt::Receipt;
 
-use crate::core::CommitNotice;
+use crate::core::{CommitNotice, DurableNotice};
 use crate::crypto::random_bytes;
 use crate::limits::{RUN_ATTEMPTS_MAX, RUN_BACKOFF_US_MAX, RUN_BACKOFF_US_MIN, RUN_WAIT_MS_MAX};
 use crate::node::ReceiptOutcome;
@@ -206,6 +206,32 @@ impl Runtime {
             Some(CommitNotice::Committed { .. }) => Ok(()),
             Some(CommitNotice::Invalid) => Err(LedgerError::Invalid { txid }),
             Some(CommitNotice::Failed(reason)) => Err(LedgerError::Closed { reason }),
+            None => Err(LedgerError::Timeout { txid, waited: timeout }),
+        }
+    }
+
+    /// Waits until a transaction is durable: on disk, so that no crash and no loss of power takes it back,
+    /// which is what databases call a commit. It costs one sync and no signature; that follows within
+    /// [`crate::RuntimeBuilder::signature_delay`], and with it the receipt.
+    ///
+    /// # Errors
+    /// As [`Self::wait`].
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use affiant::{MapName, Runtime};
+    /// # let runtime = Runtime::builder().in_memory().start()?;
+    /// let mut tx = runtime.begin();
+    /// tx.put(&MapName::new("accounts")?, b"alice", b"10")?;
+    /// let txid = runtime.commit(tx)?;
+    /// runtime.wait_durable(txid, Duration::from_secs(10))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn wait_durable(&self, txid: TxId, timeout: Duration) -> Result<(), LedgerError> {
+        match self.node().wait_durable_for(txid, timeout) {
+            Some(DurableNotice::Durable) => Ok(()),
+            Some(DurableNotice::Invalid) => Err(LedgerError::Invalid { txid }),
+            Some(DurableNotice::Failed(reason)) => Err(LedgerError::Closed { reason }),
             None => Err(LedgerError::Timeout { txid, waited: timeout }),
         }
     }
