@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks of the installed package itself.
-#   usage: check.sh symbols | headers | cmake | loading | strangers | second-rust | readme
+#   usage: check.sh symbols | headers | cmake | loading | strangers | second-rust | readme | guide
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -144,6 +144,33 @@ readme() {
     bash -euxo pipefail lines
     [ -d data/ledger ]
     gcc -std=c11 "${strict[@]}" -fsyntax-only note.c -I "$AFFIANT_PREFIX/include"
+}
+
+# The listings of the guide to embedding, built by both compilers and run twice: the second time resumes.
+guide() {
+    local language file compiler program
+    flags_of affiant
+    for language in c cpp; do
+        file=listing.$language
+        awk -v language=$language '/^```/ { inside = !inside; here = inside && $0 == "```" language; next } here' \
+            "$root/docs/embedding.md" >"$file"
+        [ -s "$file" ]
+        for compiler in gcc clang; do
+            rm -rf data
+            program=./listing-$language-$compiler
+            if [ "$language" = c ]; then
+                "$compiler" -std=c11 "${strict[@]}" -o "$program" "$file" "${flags[@]}"
+            else
+                "$(cxx "$compiler")" -std=c++17 "${strict[@]}" -o "$program" "$file" "${flags[@]}"
+            fi
+            LD_LIBRARY_PATH=$AFFIANT_PREFIX/lib "$program" | grep -q '^2\.[0-9]*: alice has 10$'
+            LD_LIBRARY_PATH=$AFFIANT_PREFIX/lib "$program" | grep -q ': alice has 10$'
+        done
+    done
+}
+
+cxx() { # COMPILER: its name for C++
+    if [ "$1" = gcc ]; then echo g++; else echo "$1++"; fi
 }
 
 "$1"

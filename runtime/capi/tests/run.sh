@@ -54,7 +54,7 @@ for variant in valgrind gcc-address clang-address gcc-undefined clang-undefined 
         [ "$variant" != gcc ] || programs=$((programs + 1))
     done
 done
-for check in symbols headers cmake loading strangers second-rust readme; do
+for check in symbols headers cmake loading strangers second-rust readme guide; do
     ! wanted "$check" || tasks+=("check $check")
 done
 for example in "$root"/examples/*/CMakeLists.txt "$root"/examples/*/Makefile; do
