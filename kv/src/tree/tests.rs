@@ -1,3 +1,5 @@
+//! The tree against the maps of the standard library, and what it must keep however it is changed.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
