@@ -6,6 +6,7 @@ use std::sync::Arc;
 use affiant::hosting::{AppBundle, Frontend, RuntimeOptions, python};
 
 use crate::fault::Fault;
+#[cfg(any(feature = "python", feature = "js"))]
 use crate::status::AFFIANT_APPLICATION;
 
 /// An app that is ready to be served.
@@ -24,6 +25,7 @@ pub(crate) fn load(path: &Path, options: &RuntimeOptions) -> Result<LoadedApp, F
     if python::is_app(path) { load_python(path, options) } else { load_javascript(path, options) }
 }
 
+#[cfg(any(feature = "python", feature = "js"))]
 fn failed(reason: impl ToString) -> Fault {
     Fault::new(AFFIANT_APPLICATION, reason.to_string())
 }

@@ -3,6 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use affiant::relying::{Options, Policy, VerifiedClient};
 use serde_json::{Value as Json, json};
 
 use super::*;
@@ -563,4 +564,41 @@ fn endpoints_are_checked_when_they_are_added() {
     assert_eq!(status, AFFIANT_INVALID_ARGUMENT);
     assert!(reason(made).contains("sizeof(affiant_endpoint)"));
     assert_eq!(affiant_options_free(made), AFFIANT_OK);
+}
+
+#[test]
+fn clients_are_answered_over_https_and_the_body_is_freed_once_it_is_sent() {
+    static FREED: AtomicUsize = AtomicUsize::new(0);
+    unsafe extern "C" fn freed(userdata: *mut c_void) {
+        // SAFETY: the handler's, freed once.
+        drop(unsafe { Box::from_raw(userdata.cast::<Vec<u8>>()) });
+        FREED.fetch_add(1, Ordering::Relaxed);
+    }
+    let made = options();
+    // SAFETY: the slice is here.
+    ok(unsafe { affiant_options_listen(made, text("127.0.0.1:0")) }, made);
+    let added = add(made, endpoint("GET", "/big"), counter(), |given| {
+        let body = Box::new(vec![b'x'; 1 << 20]);
+        let view = affiant_slice::of(&body);
+        let userdata = Box::into_raw(body).cast();
+        // SAFETY: the body stays until it is freed.
+        unsafe { affiant_response_set_body_owned(given.response, view, userdata, Some(freed)) }
+    });
+    ok(added, made);
+    let runtime = open_with(made);
+    let mut address = affiant_slice::EMPTY;
+    // SAFETY: the output is here.
+    ok(unsafe { affiant_runtime_address(runtime.runtime, 0, &raw mut address) }, runtime.runtime);
+    let url = format!("https://{}", String::from_utf8(shown(address)).unwrap());
+    let policy =
+        Policy::from_json(r#"{"virtual": {"measurements": "any", "host_data": "any"}}"#.as_bytes())
+            .unwrap();
+    let mut client = VerifiedClient::connect(&url, policy, Options::default(), None).unwrap();
+    for _ in 0..3 {
+        let answer = client.request("GET", "/app/big", &[], b"", None).unwrap();
+        assert!(answer.status == 200 && answer.body == vec![b'x'; 1 << 20]);
+    }
+    drop(client);
+    drop(runtime);
+    assert_eq!(FREED.load(Ordering::Relaxed), 3);
 }
