@@ -54,16 +54,6 @@
 #define AFFIANT_VERSION 1000
 
 /**
- * Places without an object.
- */
-typedef struct Free Free;
-
-/**
- * A handler as the runtime calls it.
- */
-typedef struct Handler Handler;
-
-/**
  * Bytes that belong to the program: made by a function of the library, to be freed with
  * `affiant_bytes_free`, which overwrites them.
  */
@@ -808,17 +798,6 @@ affiant_status affiant_bytes_free(affiant_bytes *bytes);
 affiant_status affiant_runtime_call(const affiant_runtime *runtime,
                                     const affiant_call *call,
                                     affiant_response **response);
-
-extern int affiantshim_call(Handler handler,
-                            void *userdata,
-                            const affiant_request *request,
-                            affiant_tx *tx,
-                            affiant_response *response,
-                            uint32_t *status,
-                            char *what,
-                            size_t capacity);
-
-extern int affiantshim_free(Free function, void *userdata, char *what, size_t capacity);
 
 /**
  * A certificate for a private key on P-384 or P-256, signed by itself, as users and members have: PEM. `subject` is
