@@ -60,19 +60,20 @@
 typedef struct affiant_bytes affiant_bytes;
 
 /**
- * Evidence of the platform under a runtime, from `affiant_runtime_attestation`. Any number of threads at once.
+ * Evidence of the platform under a runtime, from `affiant_runtime_attestation`. Any number of threads at
+ * once.
  */
 typedef struct affiant_evidence affiant_evidence;
 
 /**
- * An iteration over entries, made by `affiant_tx_range`, `affiant_snapshot_range` or `affiant_snapshot_maps`. For
- * one thread at a time.
+ * An iteration over entries, made by `affiant_tx_range`, `affiant_snapshot_range` or
+ * `affiant_snapshot_maps`. For one thread at a time.
  */
 typedef struct affiant_iterator affiant_iterator;
 
 /**
- * A key: a pair, or the public half of one. Any number of threads at once. A private key is overwritten when it is
- * freed.
+ * A key: a pair, or the public half of one. Any number of threads at once. A private key is overwritten when
+ * it is freed.
  */
 typedef struct affiant_key affiant_key;
 
@@ -83,8 +84,8 @@ typedef struct affiant_key affiant_key;
 typedef struct affiant_options affiant_options;
 
 /**
- * The proof of one transaction, from `affiant_runtime_receipt`: anybody checks it with the service's certificate
- * and nothing else. Any number of threads at once.
+ * The proof of one transaction, from `affiant_runtime_receipt`: anybody checks it with the service's
+ * certificate and nothing else. Any number of threads at once.
  */
 typedef struct affiant_receipt affiant_receipt;
 
@@ -100,15 +101,15 @@ typedef struct affiant_request affiant_request;
 typedef struct affiant_response affiant_response;
 
 /**
- * A running node: a ledger, its store, its endpoints and apps. Opened by `affiant_runtime_open`. Any number of
- * threads may use it at once, and a process may have several.
+ * A running node: a ledger, its store, its endpoints and apps. Opened by `affiant_runtime_open`. Any number
+ * of threads may use it at once, and a process may have several.
  */
 typedef struct affiant_runtime affiant_runtime;
 
 /**
- * One state of the ledger, from `affiant_runtime_snapshot`. Reading it takes no lock and never conflicts; any number
- * of threads at once. It keeps what later transactions replace in memory until it is freed, and stays
- * readable after its runtime has stopped.
+ * One state of the ledger, from `affiant_runtime_snapshot`. Reading it takes no lock and never conflicts;
+ * any number of threads at once. It keeps what later transactions replace in memory until it is freed, and
+ * stays readable after its runtime has stopped.
  */
 typedef struct affiant_snapshot affiant_snapshot;
 
@@ -169,8 +170,8 @@ typedef struct {
      */
     uint8_t exception_details;
     /**
-     * 1: the app is also written into the ledger's tables, as governance would, instead of the one that is there:
-     * everybody can see what is served.
+     * 1: the app is also written into the ledger's tables, as governance would, instead of the one that is
+     * there: everybody can see what is served.
      */
     uint8_t record;
 } affiant_app_options;
@@ -244,11 +245,11 @@ typedef uint32_t affiant_mode;
 typedef uint32_t affiant_respond;
 
 /**
- * A function that answers requests: it reads `request`, reads and writes with `tx`, and fills in `response`. What it
- * is given lives until it returns, and is for its thread. `AFFIANT_OK` commits what it wrote (if the answer's status is
- * 200 to 299) and sends the answer; any other status, or an exception, drops what it wrote and answers 500, or what
- * `affiant_response_set_error` said. It may run on any thread, on several at once, and again for the same request
- * when another transaction got in its way.
+ * A function that answers requests: it reads `request`, reads and writes with `tx`, and fills in `response`.
+ * What it is given lives until it returns, and is for its thread. `AFFIANT_OK` commits what it wrote (if the
+ * answer's status is 200 to 299) and sends the answer; any other status, or an exception, drops what it
+ * wrote and answers 500, or what `affiant_response_set_error` said. It may run on any thread, on several at
+ * once, and again for the same request when another transaction got in its way.
  */
 typedef affiant_status (*affiant_handler)(void *userdata,
                                           const affiant_request *request,
@@ -310,7 +311,8 @@ typedef struct {
      */
     size_t size;
     /**
-     * The certificate of the service that it must be, PEM; data NULL: any service whose node the policy accepts.
+     * The certificate of the service that it must be, PEM; data NULL: any service whose node the policy
+     * accepts.
      */
     affiant_slice service_certificate_pem;
     /**
@@ -372,8 +374,8 @@ typedef struct {
      */
     affiant_slice claims_digest;
     /**
-     * When the certificates must be valid, in seconds since 1970. 0: that is not checked; a receipt speaks of
-     * the past.
+     * When the certificates must be valid, in seconds since 1970. 0: that is not checked; a receipt speaks
+     * of the past.
      */
     uint64_t at_unix_s;
 } affiant_receipt_options;
@@ -759,21 +761,22 @@ extern "C" {
 #endif // __cplusplus
 
 /**
- * Loads an app and serves it from now on, beside the endpoints of the options and the apps that were loaded before.
- * `path` is a directory with `app.json` and `src/`, a `bundle.json`, or a Python app (`app.py`, `app.py:attribute`, a
- * directory with one); the language is told from what is there. `options` may be NULL.
+ * Loads an app and serves it from now on, beside the endpoints of the options and the apps that were loaded
+ * before. `path` is a directory with `app.json` and `src/`, a `bundle.json`, or a Python app (`app.py`,
+ * `app.py:attribute`, a directory with one); the language is told from what is there. `options` may be NULL.
  *
- * `AFFIANT_APPLICATION`, with file, line and reason, for an app that is faulty, of which something would fail when it is
- * called, or that has an endpoint which is served already: what was served before is served on. `AFFIANT_UNSUPPORTED`
- * for a language that this library was built without. Blocks while the app is loaded.
+ * `AFFIANT_APPLICATION`, with file, line and reason, for an app that is faulty, of which something would
+ * fail when it is called, or that has an endpoint which is served already: what was served before is served
+ * on. `AFFIANT_UNSUPPORTED` for a language that this library was built without. Blocks while the app is
+ * loaded.
  */
 affiant_status affiant_runtime_load_app(const affiant_runtime *runtime,
                                         affiant_slice path,
                                         const affiant_app_options *options);
 
 /**
- * Serves none of the apps any more that were loaded; requests that they are answering are answered. The endpoints of
- * the options stay.
+ * Serves none of the apps any more that were loaded; requests that they are answering are answered. The
+ * endpoints of the options stay.
  */
 affiant_status affiant_runtime_unload_apps(const affiant_runtime *runtime);
 
@@ -788,20 +791,20 @@ affiant_status affiant_bytes_view(const affiant_bytes *bytes, affiant_slice *vie
 affiant_status affiant_bytes_free(affiant_bytes *bytes);
 
 /**
- * Has a request served by this runtime, on this thread, and waits for the answer: for the commit too, where the
- * endpoint says so. It goes the way of one that came over a connection, through policies, handler and commit; an
- * answer is an answer, whatever its status. From inside a handler it has a transaction of its own, which does not see
- * what the handler's has not committed. `AFFIANT_INVALID_ARGUMENT` for what is no HTTP; `AFFIANT_UNREADABLE` for a
- * certificate; `AFFIANT_REENTRANT` where calls nest too deeply; `AFFIANT_CLOSED`. To be freed with
- * `affiant_response_free`.
+ * Has a request served by this runtime, on this thread, and waits for the answer: for the commit too, where
+ * the endpoint says so. It goes the way of one that came over a connection, through policies, handler and
+ * commit; an answer is an answer, whatever its status. From inside a handler it has a transaction of its
+ * own, which does not see what the handler's has not committed. `AFFIANT_INVALID_ARGUMENT` for what is no
+ * HTTP; `AFFIANT_UNREADABLE` for a certificate; `AFFIANT_REENTRANT` where calls nest too deeply;
+ * `AFFIANT_CLOSED`. To be freed with `affiant_response_free`.
  */
 affiant_status affiant_runtime_call(const affiant_runtime *runtime,
                                     const affiant_call *call,
                                     affiant_response **response);
 
 /**
- * A certificate for a private key on P-384 or P-256, signed by itself, as users and members have: PEM. `subject` is
- * a name such as "CN=alice". To be freed with `affiant_bytes_free`.
+ * A certificate for a private key on P-384 or P-256, signed by itself, as users and members have: PEM.
+ * `subject` is a name such as "CN=alice". To be freed with `affiant_bytes_free`.
  */
 affiant_status affiant_key_self_signed_certificate(const affiant_key *key,
                                                    affiant_slice subject,
@@ -809,8 +812,8 @@ affiant_status affiant_key_self_signed_certificate(const affiant_key *key,
                                                    affiant_bytes **pem);
 
 /**
- * Whether the first certificate of `chain_pem` leads, by way of the others, to one of `trusted_pem`, at `at_unix_s`
- * seconds since 1970 (0: now). `AFFIANT_NOT_VERIFIED` if not. From any thread.
+ * Whether the first certificate of `chain_pem` leads, by way of the others, to one of `trusted_pem`, at
+ * `at_unix_s` seconds since 1970 (0: now). `AFFIANT_NOT_VERIFIED` if not. From any thread.
  */
 affiant_status affiant_verify_certificate_chain(affiant_slice chain_pem,
                                                 affiant_slice trusted_pem,
@@ -835,8 +838,8 @@ affiant_status affiant_hmac(affiant_hash hash,
                             affiant_bytes **tag);
 
 /**
- * Whether `tag` is the HMAC of `data` under `key`, compared in constant time: `AFFIANT_NOT_VERIFIED` if not. From any
- * thread.
+ * Whether `tag` is the HMAC of `data` under `key`, compared in constant time: `AFFIANT_NOT_VERIFIED` if not.
+ * From any thread.
  */
 affiant_status affiant_hmac_verify(affiant_hash hash,
                                    affiant_slice key,
@@ -855,7 +858,8 @@ affiant_status affiant_key_generate(affiant_key_kind kind, affiant_key **key);
 
 /**
  * Reads a key in PEM: a private key (PKCS#8, or as OpenSSL writes EC and RSA keys), a public one, or a
- * certificate, whose public key it is. `AFFIANT_UNREADABLE`. To be freed with `affiant_key_free`. From any thread.
+ * certificate, whose public key it is. `AFFIANT_UNREADABLE`. To be freed with `affiant_key_free`. From any
+ * thread.
  */
 affiant_status affiant_key_from_pem(affiant_slice pem,
                                     affiant_key **key);
@@ -904,9 +908,9 @@ affiant_status affiant_key_private_jwk(const affiant_key *key,
                                        affiant_bytes **json);
 
 /**
- * Signs `data` with a private key. `hash` is 0 for what goes with the key: ECDSA with the hash of its curve's length,
- * RSA-PSS with SHA-256, Ed25519. An ECDSA signature is r || s (IEEE P1363); the salt of RSA-PSS is as long as the
- * hash. To be freed with `affiant_bytes_free`.
+ * Signs `data` with a private key. `hash` is 0 for what goes with the key: ECDSA with the hash of its
+ * curve's length, RSA-PSS with SHA-256, Ed25519. An ECDSA signature is r || s (IEEE P1363); the salt of
+ * RSA-PSS is as long as the hash. To be freed with `affiant_bytes_free`.
  */
 affiant_status affiant_key_sign(const affiant_key *key,
                                 affiant_hash hash,
@@ -914,7 +918,8 @@ affiant_status affiant_key_sign(const affiant_key *key,
                                 affiant_bytes **signature);
 
 /**
- * Whether `signature` is one of `data` by this key, made as `affiant_key_sign` makes it. `AFFIANT_NOT_VERIFIED` if not.
+ * Whether `signature` is one of `data` by this key, made as `affiant_key_sign` makes it.
+ * `AFFIANT_NOT_VERIFIED` if not.
  */
 affiant_status affiant_key_verify(const affiant_key *key,
                                   affiant_hash hash,
@@ -922,8 +927,8 @@ affiant_status affiant_key_verify(const affiant_key *key,
                                   affiant_slice signature);
 
 /**
- * Wraps `data` with AES-KWP (RFC 5649) under an AES key of 16, 24 or 32 bytes. To be freed with `affiant_bytes_free`.
- * From any thread.
+ * Wraps `data` with AES-KWP (RFC 5649) under an AES key of 16, 24 or 32 bytes. To be freed with
+ * `affiant_bytes_free`. From any thread.
  */
 affiant_status affiant_aes_kwp_wrap(affiant_slice key,
                                     affiant_slice data,
@@ -937,7 +942,8 @@ affiant_status affiant_aes_kwp_unwrap(affiant_slice key,
                                       affiant_bytes **data);
 
 /**
- * Encrypts `data` with RSA-OAEP (RFC 8017), SHA-256. `label` may be empty. To be freed with `affiant_bytes_free`.
+ * Encrypts `data` with RSA-OAEP (RFC 8017), SHA-256. `label` may be empty. To be freed with
+ * `affiant_bytes_free`.
  */
 affiant_status affiant_rsa_oaep_wrap(const affiant_key *key,
                                      affiant_slice data,
@@ -953,8 +959,8 @@ affiant_status affiant_rsa_oaep_unwrap(const affiant_key *key,
                                        affiant_bytes **data);
 
 /**
- * Wraps `data` of any length: AES-KWP under a fresh key of `aes_key_bits` (128, 192, 256), which is encrypted with
- * RSA-OAEP and precedes it. `label` may be empty. To be freed with `affiant_bytes_free`.
+ * Wraps `data` of any length: AES-KWP under a fresh key of `aes_key_bits` (128, 192, 256), which is
+ * encrypted with RSA-OAEP and precedes it. `label` may be empty. To be freed with `affiant_bytes_free`.
  */
 affiant_status affiant_rsa_oaep_aes_kwp_wrap(const affiant_key *key,
                                              uint32_t aes_key_bits,
@@ -971,9 +977,9 @@ affiant_status affiant_rsa_oaep_aes_kwp_unwrap(const affiant_key *key,
                                                affiant_bytes **data);
 
 /**
- * Adds an endpoint that the runtimes serve which are opened with these options. `AFFIANT_INVALID_ARGUMENT` for a
- * method, path or policy that is none. `free_userdata` is called right away where this function fails; otherwise once
- * the options are freed and the runtimes that were opened with them have stopped.
+ * Adds an endpoint that the runtimes serve which are opened with these options. `AFFIANT_INVALID_ARGUMENT`
+ * for a method, path or policy that is none. `free_userdata` is called right away where this function fails;
+ * otherwise once the options are freed and the runtimes that were opened with them have stopped.
  */
 affiant_status affiant_options_add_endpoint(affiant_options *options,
                                             const affiant_endpoint *endpoint);
@@ -983,8 +989,8 @@ affiant_status affiant_options_add_endpoint(affiant_options *options,
  *
  * `object` is a handle of any type: the first one that the failed function was given. Copies at most
  * `capacity` bytes into `buffer`, the last of which is NUL, and returns the length of the whole text in
- * bytes without NUL, as snprintf does; 0 if there is no such text. `buffer` may be NULL if `capacity` is 0. From any
- * thread.
+ * bytes without NUL, as snprintf does; 0 if there is no such text. `buffer` may be NULL if `capacity` is 0.
+ * From any thread.
  */
 size_t affiant_error_text(const void *object,
                           char *buffer,
@@ -1001,8 +1007,8 @@ const char *affiant_status_name(affiant_status status);
 const char *affiant_status_text(affiant_status status);
 
 /**
- * Fresh evidence of the platform under a runtime, bound to up to 64 KiB of the program's own and to the keys of
- * node and service. It takes as long as firmware takes. `AFFIANT_TOO_MANY` if it is asked for too often;
+ * Fresh evidence of the platform under a runtime, bound to up to 64 KiB of the program's own and to the keys
+ * of node and service. It takes as long as firmware takes. `AFFIANT_TOO_MANY` if it is asked for too often;
  * `AFFIANT_UNSUPPORTED` where the platform gives none. To be freed with `affiant_evidence_free`.
  */
 affiant_status affiant_runtime_attestation(const affiant_runtime *runtime,
@@ -1022,12 +1028,12 @@ affiant_status affiant_evidence_json(const affiant_evidence *evidence,
 affiant_status affiant_evidence_free(affiant_evidence *evidence);
 
 /**
- * Checks evidence in any form that is known, JSON or a bare report, against a policy (JSON; docs/attestation.md
- * explains every field). Offline. `bound` is what the evidence must be bound to; data NULL: what it says itself. (That
- * of `affiant_runtime_attestation` says a statement, in which the program's own bytes are.)
- * `AFFIANT_OK` if the policy accepts it, `AFFIANT_NOT_VERIFIED` if not; `verdict`, which may be NULL, says which checks
- * were made, and is to be freed with `affiant_verdict_free`. `AFFIANT_UNREADABLE`: there is nothing to judge. From any
- * thread.
+ * Checks evidence in any form that is known, JSON or a bare report, against a policy (JSON;
+ * docs/attestation.md explains every field). Offline. `bound` is what the evidence must be bound to; data
+ * NULL: what it says itself. (That of `affiant_runtime_attestation` says a statement, in which the program's
+ * own bytes are.) `AFFIANT_OK` if the policy accepts it, `AFFIANT_NOT_VERIFIED` if not; `verdict`, which may
+ * be NULL, says which checks were made, and is to be freed with `affiant_verdict_free`.
+ * `AFFIANT_UNREADABLE`: there is nothing to judge. From any thread.
  */
 affiant_status affiant_verify_evidence(affiant_slice evidence,
                                        affiant_slice policy_json,
@@ -1036,10 +1042,10 @@ affiant_status affiant_verify_evidence(affiant_slice evidence,
 
 /**
  * Connects to a service, such as "https://127.0.0.1:8000", and checks what runs there: that the key of the connection
- * is the one which fresh evidence is bound to, and that the policy (JSON) accepts the guest. `options` may be NULL.
- * `AFFIANT_OK`, or `AFFIANT_NOT_VERIFIED`; `verdict`, which may be NULL, says which checks were made, and is to be freed
- * with `affiant_verdict_free`. `AFFIANT_TIMEOUT` if it does not answer, `AFFIANT_UNREADABLE` if not with what can be
- * read. From any thread.
+ * is the one which fresh evidence is bound to, and that the policy (JSON) accepts the guest. `options` may
+ * be NULL. `AFFIANT_OK`, or `AFFIANT_NOT_VERIFIED`; `verdict`, which may be NULL, says which checks were
+ * made, and is to be freed with `affiant_verdict_free`. `AFFIANT_TIMEOUT` if it does not answer,
+ * `AFFIANT_UNREADABLE` if not with what can be read. From any thread.
  */
 affiant_status affiant_verify_service(affiant_slice url,
                                       affiant_slice policy_json,
@@ -1047,9 +1053,9 @@ affiant_status affiant_verify_service(affiant_slice url,
                                       affiant_verdict **verdict);
 
 /**
- * Shows the next entry. `AFFIANT_END` after the last one. The views live until the next call with this iterator.
- * Where it goes over a transaction: `AFFIANT_INVALID_HANDLE` once that is freed, `AFFIANT_BUSY` while another thread
- * uses it.
+ * Shows the next entry. `AFFIANT_END` after the last one. The views live until the next call with this
+ * iterator. Where it goes over a transaction: `AFFIANT_INVALID_HANDLE` once that is freed, `AFFIANT_BUSY`
+ * while another thread uses it.
  */
 affiant_status affiant_iterator_next(affiant_iterator *iterator,
                                      affiant_slice *key,
@@ -1062,15 +1068,15 @@ affiant_status affiant_iterator_free(affiant_iterator *iterator);
 
 /**
  * Makes options: a new ledger in memory, without an address, until told otherwise. `header_version` is
- * `AFFIANT_VERSION`: `AFFIANT_VERSION_MISMATCH` if this library is another one than the program was compiled for
- * (`affiant_check_version` has the rule). To be freed with `affiant_options_free`. From any thread.
+ * `AFFIANT_VERSION`: `AFFIANT_VERSION_MISMATCH` if this library is another one than the program was compiled
+ * for (`affiant_check_version` has the rule). To be freed with `affiant_options_free`. From any thread.
  */
 affiant_status affiant_options_new(uint32_t header_version,
                                    affiant_options **options);
 
 /**
- * Frees options. Runtimes that were opened with them live on. NULL is allowed; `AFFIANT_REENTRANT` from inside
- * a callback.
+ * Frees options. Runtimes that were opened with them live on. NULL is allowed; `AFFIANT_REENTRANT` from
+ * inside a callback.
  */
 affiant_status affiant_options_free(affiant_options *options);
 
@@ -1150,8 +1156,8 @@ affiant_status affiant_options_set_exception_details(affiant_options *options,
 affiant_status affiant_receipt_json(const affiant_receipt *receipt, affiant_slice *json);
 
 /**
- * The receipt as a COSE_Sign1 message (draft-ietf-cose-merkle-tree-proofs). `AFFIANT_NOT_FOUND` for that of a signature
- * transaction, which has none in this form. The view lives as long as the receipt.
+ * The receipt as a COSE_Sign1 message (draft-ietf-cose-merkle-tree-proofs). `AFFIANT_NOT_FOUND` for that of
+ * a signature transaction, which has none in this form. The view lives as long as the receipt.
  */
 affiant_status affiant_receipt_cose(const affiant_receipt *receipt,
                                     affiant_slice *cose);
@@ -1167,10 +1173,10 @@ affiant_status affiant_receipt_txid(const affiant_receipt *receipt, affiant_txid
 affiant_status affiant_receipt_free(affiant_receipt *receipt);
 
 /**
- * Checks a receipt, JSON or COSE, against the service's certificate, PEM. Offline: no runtime is needed. `options`
- * may be NULL. `AFFIANT_OK` if it holds, `AFFIANT_NOT_VERIFIED` if not; `verdict`, which may be NULL, then says which
- * checks were made, and is to be freed with `affiant_verdict_free`. `AFFIANT_UNREADABLE` if there is nothing to judge.
- * From any thread.
+ * Checks a receipt, JSON or COSE, against the service's certificate, PEM. Offline: no runtime is needed.
+ * `options` may be NULL. `AFFIANT_OK` if it holds, `AFFIANT_NOT_VERIFIED` if not; `verdict`, which may be
+ * NULL, then says which checks were made, and is to be freed with `affiant_verdict_free`.
+ * `AFFIANT_UNREADABLE` if there is nothing to judge. From any thread.
  */
 affiant_status affiant_verify_receipt(affiant_slice receipt,
                                       affiant_slice service_certificate_pem,
@@ -1225,7 +1231,8 @@ affiant_status affiant_request_header(const affiant_request *request,
 affiant_status affiant_request_header_count(const affiant_request *request, size_t *count);
 
 /**
- * A header line by position from 0: its name, in lower case, and its value. `AFFIANT_NOT_FOUND` beyond the last.
+ * A header line by position from 0: its name, in lower case, and its value. `AFFIANT_NOT_FOUND` beyond the
+ * last.
  */
 affiant_status affiant_request_header_at(const affiant_request *request,
                                          size_t index,
@@ -1240,15 +1247,15 @@ affiant_status affiant_request_caller(const affiant_request *request,
                                       affiant_slice *policy);
 
 /**
- * The id of the user or member who calls: the SHA-256 of the certificate, in hex. `AFFIANT_NOT_FOUND` where the
- * policy tells of nobody by certificate.
+ * The id of the user or member who calls: the SHA-256 of the certificate, in hex. `AFFIANT_NOT_FOUND` where
+ * the policy tells of nobody by certificate.
  */
 affiant_status affiant_request_caller_id(const affiant_request *request,
                                          affiant_slice *id);
 
 /**
- * Everything that is known of the caller, a JSON object: `policy`; `id`, `data` and `cert` (PEM) of who has a
- * certificate; `key_issuer`, `header` and `payload` of a token; `callers`, by policy, of several.
+ * Everything that is known of the caller, a JSON object: `policy`; `id`, `data` and `cert` (PEM) of who has
+ * a certificate; `key_issuer`, `header` and `payload` of a token; `callers`, by policy, of several.
  */
 affiant_status affiant_request_caller_json(const affiant_request *request,
                                            affiant_slice *json);
@@ -1269,7 +1276,8 @@ affiant_status affiant_request_past_get(const affiant_request *request,
                                         affiant_slice *value);
 
 /**
- * The receipt of that transaction. To be freed with `affiant_receipt_free`, before or after the handler returns.
+ * The receipt of that transaction. To be freed with `affiant_receipt_free`, before or after the handler
+ * returns.
  */
 affiant_status affiant_request_past_receipt(const affiant_request *request,
                                             affiant_receipt **receipt);
@@ -1282,9 +1290,10 @@ affiant_status affiant_response_set_status(affiant_response *response,
                                            uint16_t status);
 
 /**
- * Sets a header, instead of one of the same name that was set before. `AFFIANT_INVALID_ARGUMENT` for a name that is no
- * token (RFC 9110) and for values with control characters, such as line breaks; `AFFIANT_TOO_LARGE`;
- * `AFFIANT_TOO_MANY`. The length of the body and how it is sent are the library's to say.
+ * Sets a header, instead of one of the same name that was set before. `AFFIANT_INVALID_ARGUMENT` for a name
+ * that is no token (RFC 9110) and for values with control characters, such as line breaks;
+ * `AFFIANT_TOO_LARGE`; `AFFIANT_TOO_MANY`. The length of the body and how it is sent are the library's to
+ * say.
  */
 affiant_status affiant_response_set_header(affiant_response *response,
                                            affiant_slice name,
@@ -1297,8 +1306,8 @@ affiant_status affiant_response_set_body(affiant_response *response, affiant_sli
 
 /**
  * Sets the body without a copy: the library keeps `body` where it is, nobody changes it, and `free_userdata`
- * (may be NULL) is called with `userdata` once it is no longer needed: when the answer is sent, or right away where
- * this function fails. That may be on any thread.
+ * (may be NULL) is called with `userdata` once it is no longer needed: when the answer is sent, or right
+ * away where this function fails. That may be on any thread.
  */
 affiant_status affiant_response_set_body_owned(affiant_response *response,
                                                affiant_slice body,
@@ -1330,8 +1339,8 @@ affiant_status affiant_response_status(const affiant_response *response, uint16_
 affiant_status affiant_response_body(const affiant_response *response, affiant_slice *body);
 
 /**
- * The value of the first header of that name, in whatever case. `AFFIANT_NOT_FOUND` if there is none. The view lives
- * until a header is set or the answer is freed.
+ * The value of the first header of that name, in whatever case. `AFFIANT_NOT_FOUND` if there is none. The
+ * view lives until a header is set or the answer is freed.
  */
 affiant_status affiant_response_header(const affiant_response *response,
                                        affiant_slice name,
@@ -1343,8 +1352,8 @@ affiant_status affiant_response_header(const affiant_response *response,
 affiant_status affiant_response_header_count(const affiant_response *response, size_t *count);
 
 /**
- * A header by position from 0: its name, in lower case, and its value. `AFFIANT_NOT_FOUND` beyond the last. The views
- * live until a header is set or the answer is freed.
+ * A header by position from 0: its name, in lower case, and its value. `AFFIANT_NOT_FOUND` beyond the last.
+ * The views live until a header is set or the answer is freed.
  */
 affiant_status affiant_response_header_at(const affiant_response *response,
                                           size_t index,
@@ -1352,32 +1361,33 @@ affiant_status affiant_response_header_at(const affiant_response *response,
                                           affiant_slice *value);
 
 /**
- * Frees an answer of `affiant_runtime_call`. NULL is allowed; that of a handler ends with it (`AFFIANT_REENTRANT`).
+ * Frees an answer of `affiant_runtime_call`. NULL is allowed; that of a handler ends with it
+ * (`AFFIANT_REENTRANT`).
  */
 affiant_status affiant_response_free(affiant_response *response);
 
 /**
  * Starts a node as the options say: a new service, or the one whose data is in their directory. Returns once
  * it is ready. The options stay the program's, and have the text of a failure: `AFFIANT_IN_USE`,
- * `AFFIANT_CORRUPT`, `AFFIANT_STORAGE`, `AFFIANT_INVALID_ARGUMENT`, `AFFIANT_FORKED` where this process was forked while a
- * runtime was open. To be freed with `affiant_runtime_free`.
+ * `AFFIANT_CORRUPT`, `AFFIANT_STORAGE`, `AFFIANT_INVALID_ARGUMENT`, `AFFIANT_FORKED` where this process was
+ * forked while a runtime was open. To be freed with `affiant_runtime_free`.
  */
 affiant_status affiant_runtime_open(const affiant_options *options,
                                     affiant_runtime **runtime);
 
 /**
- * Takes no new calls and requests, waits up to `timeout_ms` for those under way, signs and syncs what there is,
- * and ends every thread. Calls that come later: `AFFIANT_CLOSED`; snapshots and receipts stay readable. A second
- * call does nothing. `AFFIANT_TIMEOUT` if calls remain under way: nothing new is taken, call it again.
- * `AFFIANT_REENTRANT` from inside a callback.
+ * Takes no new calls and requests, waits up to `timeout_ms` for those under way, signs and syncs what there
+ * is, and ends every thread. Calls that come later: `AFFIANT_CLOSED`; snapshots and receipts stay readable.
+ * A second call does nothing. `AFFIANT_TIMEOUT` if calls remain under way: nothing new is taken, call it
+ * again. `AFFIANT_REENTRANT` from inside a callback.
  */
 affiant_status affiant_runtime_stop(const affiant_runtime *runtime,
                                     uint64_t timeout_ms);
 
 /**
  * Stops a runtime if that was not done, and frees it. What belongs to it (transactions, snapshots, receipts)
- * is freed by itself, before or after. NULL is allowed. `AFFIANT_BUSY` while other threads are in calls with it,
- * `AFFIANT_REENTRANT` from inside a callback: it is not freed then.
+ * is freed by itself, before or after. NULL is allowed. `AFFIANT_BUSY` while other threads are in calls with
+ * it, `AFFIANT_REENTRANT` from inside a callback: it is not freed then.
  */
 affiant_status affiant_runtime_free(affiant_runtime *runtime);
 
@@ -1426,7 +1436,8 @@ affiant_status affiant_runtime_txid_at(const affiant_runtime *runtime,
                                        affiant_txid *txid);
 
 /**
- * Waits up to `timeout_ms` until a transaction is committed. `AFFIANT_TIMEOUT`; `AFFIANT_NO_SUCH_TRANSACTION`.
+ * Waits up to `timeout_ms` until a transaction is committed. `AFFIANT_TIMEOUT`;
+ * `AFFIANT_NO_SUCH_TRANSACTION`.
  */
 affiant_status affiant_runtime_wait(const affiant_runtime *runtime,
                                     affiant_txid txid,
@@ -1450,14 +1461,15 @@ affiant_status affiant_runtime_receipt(const affiant_runtime *runtime,
                                        affiant_receipt **receipt);
 
 /**
- * The newest state, which stays as it is however the ledger goes on. To be freed with `affiant_snapshot_free`.
+ * The newest state, which stays as it is however the ledger goes on. To be freed with
+ * `affiant_snapshot_free`.
  */
 affiant_status affiant_runtime_snapshot(const affiant_runtime *runtime,
                                         affiant_snapshot **snapshot);
 
 /**
- * Begins a transaction: it sees one state of the ledger, and its own writes. Nothing of it is kept unless it is
- * committed. To be freed with `affiant_tx_free`.
+ * Begins a transaction: it sees one state of the ledger, and its own writes. Nothing of it is kept unless it
+ * is committed. To be freed with `affiant_tx_free`.
  */
 affiant_status affiant_tx_begin(const affiant_runtime *runtime,
                                 affiant_tx **tx);
@@ -1504,8 +1516,8 @@ affiant_status affiant_snapshot_version_of(const affiant_snapshot *snapshot,
                                            uint64_t *seqno);
 
 /**
- * Iterates over the entries of a map in a range, ascending by key; `range` may be NULL: all. To be freed with
- * `affiant_iterator_free`, before or after the snapshot.
+ * Iterates over the entries of a map in a range, ascending by key; `range` may be NULL: all. To be freed
+ * with `affiant_iterator_free`, before or after the snapshot.
  */
 affiant_status affiant_snapshot_range(const affiant_snapshot *snapshot,
                                       affiant_slice map,
@@ -1525,8 +1537,8 @@ affiant_status affiant_snapshot_maps(const affiant_snapshot *snapshot,
 affiant_status affiant_tx_free(affiant_tx *tx);
 
 /**
- * The value under a key, as this transaction sees it. `AFFIANT_NOT_FOUND` if there is none. The view lives until
- * the next call with this transaction.
+ * The value under a key, as this transaction sees it. `AFFIANT_NOT_FOUND` if there is none. The view lives
+ * until the next call with this transaction.
  */
 affiant_status affiant_tx_get(affiant_tx *tx,
                               affiant_slice map,
@@ -1589,18 +1601,18 @@ affiant_status affiant_tx_range(affiant_tx *tx,
                                 affiant_iterator **iterator);
 
 /**
- * Commits: gives the transaction its id and its place in the ledger. Others see it from then on; it is on disk
- * once `affiant_runtime_wait` says so. Its handle then holds a fresh transaction, as it does after
- * `AFFIANT_CONFLICT`, where nothing was kept: run it again. The id of one that only read is that of what it read;
- * 0.0 if it read nothing. `AFFIANT_TOO_MANY_PENDING`, `AFFIANT_FAILED`, `AFFIANT_CLOSED`; `AFFIANT_REENTRANT` for the transaction of a
- * callback, which the runtime ends.
+ * Commits: gives the transaction its id and its place in the ledger. Others see it from then on; it is on
+ * disk once `affiant_runtime_wait` says so. Its handle then holds a fresh transaction, as it does after
+ * `AFFIANT_CONFLICT`, where nothing was kept: run it again. The id of one that only read is that of what it
+ * read; 0.0 if it read nothing. `AFFIANT_TOO_MANY_PENDING`, `AFFIANT_FAILED`, `AFFIANT_CLOSED`;
+ * `AFFIANT_REENTRANT` for the transaction of a callback, which the runtime ends.
  */
 affiant_status affiant_tx_commit(affiant_tx *tx,
                                  affiant_txid *txid);
 
 /**
- * As `affiant_tx_commit`, and waits up to `timeout_ms` until it is on disk, signed and final. On `AFFIANT_TIMEOUT` it
- * has its id, which is written, and may still come to be committed.
+ * As `affiant_tx_commit`, and waits up to `timeout_ms` until it is on disk, signed and final. On
+ * `AFFIANT_TIMEOUT` it has its id, which is written, and may still come to be committed.
  */
 affiant_status affiant_tx_commit_and_wait(affiant_tx *tx,
                                           uint64_t timeout_ms,

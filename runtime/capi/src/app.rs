@@ -25,8 +25,8 @@ pub struct affiant_app_options {
     pub stack_bytes_max: u64,
     /// 1: clients are told of exceptions and where they were thrown. They are in the log in any case.
     pub exception_details: u8,
-    /// 1: the app is also written into the ledger's tables, as governance would, instead of the one that is there:
-    /// everybody can see what is served.
+    /// 1: the app is also written into the ledger's tables, as governance would, instead of the one that is
+    /// there: everybody can see what is served.
     pub record: u8,
 }
 
@@ -68,13 +68,14 @@ impl affiant_app_options {
     }
 }
 
-/// Loads an app and serves it from now on, beside the endpoints of the options and the apps that were loaded before.
-/// `path` is a directory with `app.json` and `src/`, a `bundle.json`, or a Python app (`app.py`, `app.py:attribute`, a
-/// directory with one); the language is told from what is there. `options` may be NULL.
+/// Loads an app and serves it from now on, beside the endpoints of the options and the apps that were loaded
+/// before. `path` is a directory with `app.json` and `src/`, a `bundle.json`, or a Python app (`app.py`,
+/// `app.py:attribute`, a directory with one); the language is told from what is there. `options` may be NULL.
 ///
-/// `AFFIANT_APPLICATION`, with file, line and reason, for an app that is faulty, of which something would fail when it is
-/// called, or that has an endpoint which is served already: what was served before is served on. `AFFIANT_UNSUPPORTED`
-/// for a language that this library was built without. Blocks while the app is loaded.
+/// `AFFIANT_APPLICATION`, with file, line and reason, for an app that is faulty, of which something would
+/// fail when it is called, or that has an endpoint which is served already: what was served before is served
+/// on. `AFFIANT_UNSUPPORTED` for a language that this library was built without. Blocks while the app is
+/// loaded.
 ///
 /// # Safety
 /// `path` leads to as many bytes as it says, `options` is NULL or leads to as many as its size says.
@@ -117,8 +118,8 @@ pub unsafe extern "C" fn affiant_runtime_load_app(
     })
 }
 
-/// Serves none of the apps any more that were loaded; requests that they are answering are answered. The endpoints of
-/// the options stay.
+/// Serves none of the apps any more that were loaded; requests that they are answering are answered. The
+/// endpoints of the options stay.
 #[unsafe(no_mangle)]
 pub extern "C" fn affiant_runtime_unload_apps(runtime: *const affiant_runtime) -> affiant_status {
     boundary::shared(runtime, |host| {

@@ -18,11 +18,11 @@ use crate::response::{Answer, affiant_response};
 use crate::status::{AFFIANT_OK, AFFIANT_TOO_MANY, affiant_status, name_of};
 use crate::tx::{Transaction, affiant_tx};
 
-/// A function that answers requests: it reads `request`, reads and writes with `tx`, and fills in `response`. What it
-/// is given lives until it returns, and is for its thread. `AFFIANT_OK` commits what it wrote (if the answer's status is
-/// 200 to 299) and sends the answer; any other status, or an exception, drops what it wrote and answers 500, or what
-/// `affiant_response_set_error` said. It may run on any thread, on several at once, and again for the same request
-/// when another transaction got in its way.
+/// A function that answers requests: it reads `request`, reads and writes with `tx`, and fills in `response`.
+/// What it is given lives until it returns, and is for its thread. `AFFIANT_OK` commits what it wrote (if the
+/// answer's status is 200 to 299) and sends the answer; any other status, or an exception, drops what it
+/// wrote and answers 500, or what `affiant_response_set_error` said. It may run on any thread, on several at
+/// once, and again for the same request when another transaction got in its way.
 pub type affiant_handler = Option<
     unsafe extern "C" fn(
         userdata: *mut c_void,
@@ -79,8 +79,8 @@ pub struct affiant_endpoint {
     pub free_userdata: Option<unsafe extern "C" fn(userdata: *mut c_void)>,
 }
 
-// SAFETY: repr(C), begins with its size; pointers, integers and functions, of which NULL is none. That what is not
-// NULL is a function is the program's to say, as of every pointer.
+// SAFETY: repr(C), begins with its size; pointers, integers and functions, of which NULL is none. That what
+// is not NULL is a function is the program's to say, as of every pointer.
 unsafe impl Versioned for affiant_endpoint {
     const NAME: &'static str = "affiant_endpoint";
     const SIZE_MIN: usize = size_of::<Self>();
@@ -152,13 +152,13 @@ fn reason(handles: &[*const c_void]) -> Option<String> {
     handles.iter().find_map(|handle| handle::recall(*handle))
 }
 
-/// Adds an endpoint that the runtimes serve which are opened with these options. `AFFIANT_INVALID_ARGUMENT` for a
-/// method, path or policy that is none. `free_userdata` is called right away where this function fails; otherwise once
-/// the options are freed and the runtimes that were opened with them have stopped.
+/// Adds an endpoint that the runtimes serve which are opened with these options. `AFFIANT_INVALID_ARGUMENT`
+/// for a method, path or policy that is none. `free_userdata` is called right away where this function fails;
+/// otherwise once the options are freed and the runtimes that were opened with them have stopped.
 ///
 /// # Safety
-/// `endpoint` leads to as many bytes as its size says; its slices to as many as they say; `policies` to `policy_count`
-/// slices; handler and `free_userdata` take `userdata` on any thread.
+/// `endpoint` leads to as many bytes as its size says; its slices to as many as they say; `policies` to
+/// `policy_count` slices; handler and `free_userdata` take `userdata` on any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn affiant_options_add_endpoint(
     options: *mut affiant_options,

@@ -10,8 +10,8 @@ use crate::status::{WORDS, affiant_status, name_of};
 ///
 /// `object` is a handle of any type: the first one that the failed function was given. Copies at most
 /// `capacity` bytes into `buffer`, the last of which is NUL, and returns the length of the whole text in
-/// bytes without NUL, as snprintf does; 0 if there is no such text. `buffer` may be NULL if `capacity` is 0. From any
-/// thread.
+/// bytes without NUL, as snprintf does; 0 if there is no such text. `buffer` may be NULL if `capacity` is 0.
+/// From any thread.
 ///
 /// # Safety
 /// `buffer` leads to `capacity` bytes.

@@ -23,7 +23,8 @@ use crate::verdict::{
     deliver,
 };
 
-/// Evidence of the platform under a runtime, from `affiant_runtime_attestation`. Any number of threads at once.
+/// Evidence of the platform under a runtime, from `affiant_runtime_attestation`. Any number of threads at
+/// once.
 pub struct affiant_evidence {
     _opaque: [u8; 0],
 }
@@ -72,8 +73,8 @@ fn judgement(verdict: &Verdict) -> Judgement {
     Judgement::new(verdict.is_trusted(), None, checks)
 }
 
-/// Fresh evidence of the platform under a runtime, bound to up to 64 KiB of the program's own and to the keys of
-/// node and service. It takes as long as firmware takes. `AFFIANT_TOO_MANY` if it is asked for too often;
+/// Fresh evidence of the platform under a runtime, bound to up to 64 KiB of the program's own and to the keys
+/// of node and service. It takes as long as firmware takes. `AFFIANT_TOO_MANY` if it is asked for too often;
 /// `AFFIANT_UNSUPPORTED` where the platform gives none. To be freed with `affiant_evidence_free`.
 ///
 /// # Safety
@@ -120,12 +121,12 @@ pub extern "C" fn affiant_evidence_free(evidence: *mut affiant_evidence) -> affi
     boundary::free(evidence)
 }
 
-/// Checks evidence in any form that is known, JSON or a bare report, against a policy (JSON; docs/attestation.md
-/// explains every field). Offline. `bound` is what the evidence must be bound to; data NULL: what it says itself. (That
-/// of `affiant_runtime_attestation` says a statement, in which the program's own bytes are.)
-/// `AFFIANT_OK` if the policy accepts it, `AFFIANT_NOT_VERIFIED` if not; `verdict`, which may be NULL, says which checks
-/// were made, and is to be freed with `affiant_verdict_free`. `AFFIANT_UNREADABLE`: there is nothing to judge. From any
-/// thread.
+/// Checks evidence in any form that is known, JSON or a bare report, against a policy (JSON;
+/// docs/attestation.md explains every field). Offline. `bound` is what the evidence must be bound to; data
+/// NULL: what it says itself. (That of `affiant_runtime_attestation` says a statement, in which the program's
+/// own bytes are.) `AFFIANT_OK` if the policy accepts it, `AFFIANT_NOT_VERIFIED` if not; `verdict`, which may
+/// be NULL, says which checks were made, and is to be freed with `affiant_verdict_free`.
+/// `AFFIANT_UNREADABLE`: there is nothing to judge. From any thread.
 ///
 /// # Safety
 /// The slices lead to as many bytes as they say, `verdict` is NULL or leads to room for a pointer.
@@ -161,7 +162,8 @@ pub unsafe extern "C" fn affiant_verify_evidence(
 pub struct affiant_service_options {
     /// sizeof(affiant_service_options).
     pub size: usize,
-    /// The certificate of the service that it must be, PEM; data NULL: any service whose node the policy accepts.
+    /// The certificate of the service that it must be, PEM; data NULL: any service whose node the policy
+    /// accepts.
     pub service_certificate_pem: affiant_slice,
     /// A receipt that the service must have signed; data NULL: none.
     pub receipt: affiant_slice,
@@ -180,14 +182,14 @@ unsafe impl Versioned for affiant_service_options {
 }
 
 /// Connects to a service, such as "https://127.0.0.1:8000", and checks what runs there: that the key of the connection
-/// is the one which fresh evidence is bound to, and that the policy (JSON) accepts the guest. `options` may be NULL.
-/// `AFFIANT_OK`, or `AFFIANT_NOT_VERIFIED`; `verdict`, which may be NULL, says which checks were made, and is to be freed
-/// with `affiant_verdict_free`. `AFFIANT_TIMEOUT` if it does not answer, `AFFIANT_UNREADABLE` if not with what can be
-/// read. From any thread.
+/// is the one which fresh evidence is bound to, and that the policy (JSON) accepts the guest. `options` may
+/// be NULL. `AFFIANT_OK`, or `AFFIANT_NOT_VERIFIED`; `verdict`, which may be NULL, says which checks were
+/// made, and is to be freed with `affiant_verdict_free`. `AFFIANT_TIMEOUT` if it does not answer,
+/// `AFFIANT_UNREADABLE` if not with what can be read. From any thread.
 ///
 /// # Safety
-/// The slices lead to as many bytes as they say, `options` to as many as its size says, `verdict` is NULL or leads
-/// to room for a pointer.
+/// The slices lead to as many bytes as they say, `options` to as many as its size says, `verdict` is NULL or
+/// leads to room for a pointer.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn affiant_verify_service(
     url: affiant_slice,

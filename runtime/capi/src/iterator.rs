@@ -13,8 +13,8 @@ use crate::range::Range;
 use crate::status::{AFFIANT_END, affiant_status};
 use crate::tx::affiant_tx;
 
-/// An iteration over entries, made by `affiant_tx_range`, `affiant_snapshot_range` or `affiant_snapshot_maps`. For
-/// one thread at a time.
+/// An iteration over entries, made by `affiant_tx_range`, `affiant_snapshot_range` or
+/// `affiant_snapshot_maps`. For one thread at a time.
 pub struct affiant_iterator {
     _opaque: [u8; 0],
 }
@@ -113,9 +113,9 @@ impl Entries {
     }
 }
 
-/// Shows the next entry. `AFFIANT_END` after the last one. The views live until the next call with this iterator.
-/// Where it goes over a transaction: `AFFIANT_INVALID_HANDLE` once that is freed, `AFFIANT_BUSY` while another thread
-/// uses it.
+/// Shows the next entry. `AFFIANT_END` after the last one. The views live until the next call with this
+/// iterator. Where it goes over a transaction: `AFFIANT_INVALID_HANDLE` once that is freed, `AFFIANT_BUSY`
+/// while another thread uses it.
 ///
 /// # Safety
 /// `key` and `value` lead to room for an `affiant_slice` each.

@@ -65,8 +65,8 @@ impl affiant_slice {
 /// Structs that lie one after the other; `what` names them in messages.
 ///
 /// # Safety
-/// Unless the count is 0, or `first` is NULL or not aligned, it leads to `count` of them that nobody changes during
-/// `'a`, and any bytes make one.
+/// Unless the count is 0, or `first` is NULL or not aligned, it leads to `count` of them that nobody changes
+/// during `'a`, and any bytes make one.
 pub(crate) unsafe fn slices<'a, T: Copy>(
     first: *const T,
     count: usize,
@@ -221,8 +221,8 @@ pub(crate) struct StructOut<T> {
 /// Takes the pointer to a struct that is to be filled in.
 ///
 /// # Safety
-/// Unless it is NULL or not aligned, `pointer` leads to a struct of as many bytes as its first field says, which is
-/// the library's until the function returns.
+/// Unless it is NULL or not aligned, `pointer` leads to a struct of as many bytes as its first field says,
+/// which is the library's until the function returns.
 pub(crate) unsafe fn versioned_out<T: VersionedOut>(
     pointer: *mut T,
 ) -> Result<StructOut<T>, Fault> {
@@ -232,12 +232,13 @@ pub(crate) unsafe fn versioned_out<T: VersionedOut>(
 }
 
 impl<T: VersionedOut> StructOut<T> {
-    /// Writes what the program knows of it; what only the program knows becomes zero. The size stays as it is.
+    /// Writes what the program knows of it; what only the program knows becomes zero. The size stays as it
+    /// is.
     pub(crate) fn write(self, value: T) {
         let known = self.size.min(size_of::<T>());
         let own = size_of::<usize>();
-        // SAFETY: there is room for `size` bytes, which `versioned_out` was promised, and `known` is no more than
-        // either struct has.
+        // SAFETY: there is room for `size` bytes, which `versioned_out` was promised, and `known` is no more
+        // than either struct has.
         unsafe {
             let bytes = self.pointer.cast::<u8>();
             let from = core::ptr::from_ref(&value).cast::<u8>();

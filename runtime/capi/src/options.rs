@@ -184,8 +184,8 @@ fn answer(
 }
 
 /// Makes options: a new ledger in memory, without an address, until told otherwise. `header_version` is
-/// `AFFIANT_VERSION`: `AFFIANT_VERSION_MISMATCH` if this library is another one than the program was compiled for
-/// (`affiant_check_version` has the rule). To be freed with `affiant_options_free`. From any thread.
+/// `AFFIANT_VERSION`: `AFFIANT_VERSION_MISMATCH` if this library is another one than the program was compiled
+/// for (`affiant_check_version` has the rule). To be freed with `affiant_options_free`. From any thread.
 ///
 /// # Safety
 /// `options` leads to room for a pointer.
@@ -203,8 +203,8 @@ pub unsafe extern "C" fn affiant_options_new(
     }
 }
 
-/// Frees options. Runtimes that were opened with them live on. NULL is allowed; `AFFIANT_REENTRANT` from inside
-/// a callback.
+/// Frees options. Runtimes that were opened with them live on. NULL is allowed; `AFFIANT_REENTRANT` from
+/// inside a callback.
 #[unsafe(no_mangle)]
 pub extern "C" fn affiant_options_free(options: *mut affiant_options) -> affiant_status {
     boundary::free_if(options, |_| boundary::outside_callbacks("affiant_options_free"))

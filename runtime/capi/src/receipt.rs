@@ -13,8 +13,8 @@ use crate::status::{AFFIANT_NOT_FOUND, AFFIANT_UNREADABLE, affiant_status};
 use crate::txid::affiant_txid;
 use crate::verdict::{Judgement, affiant_verdict, deliver};
 
-/// The proof of one transaction, from `affiant_runtime_receipt`: anybody checks it with the service's certificate
-/// and nothing else. Any number of threads at once.
+/// The proof of one transaction, from `affiant_runtime_receipt`: anybody checks it with the service's
+/// certificate and nothing else. Any number of threads at once.
 pub struct affiant_receipt {
     _opaque: [u8; 0],
 }
@@ -55,8 +55,8 @@ pub unsafe extern "C" fn affiant_receipt_json(
     })
 }
 
-/// The receipt as a COSE_Sign1 message (draft-ietf-cose-merkle-tree-proofs). `AFFIANT_NOT_FOUND` for that of a signature
-/// transaction, which has none in this form. The view lives as long as the receipt.
+/// The receipt as a COSE_Sign1 message (draft-ietf-cose-merkle-tree-proofs). `AFFIANT_NOT_FOUND` for that of
+/// a signature transaction, which has none in this form. The view lives as long as the receipt.
 ///
 /// # Safety
 /// `cose` leads to room for an `affiant_slice`.
@@ -110,8 +110,8 @@ pub struct affiant_receipt_options {
     pub claims: affiant_slice,
     /// The claims digest, 32 bytes, instead of `claims`. Data NULL: not compared.
     pub claims_digest: affiant_slice,
-    /// When the certificates must be valid, in seconds since 1970. 0: that is not checked; a receipt speaks of
-    /// the past.
+    /// When the certificates must be valid, in seconds since 1970. 0: that is not checked; a receipt speaks
+    /// of the past.
     pub at_unix_s: u64,
 }
 
@@ -121,10 +121,10 @@ unsafe impl Versioned for affiant_receipt_options {
     const SIZE_MIN: usize = size_of::<Self>();
 }
 
-/// Checks a receipt, JSON or COSE, against the service's certificate, PEM. Offline: no runtime is needed. `options`
-/// may be NULL. `AFFIANT_OK` if it holds, `AFFIANT_NOT_VERIFIED` if not; `verdict`, which may be NULL, then says which
-/// checks were made, and is to be freed with `affiant_verdict_free`. `AFFIANT_UNREADABLE` if there is nothing to judge.
-/// From any thread.
+/// Checks a receipt, JSON or COSE, against the service's certificate, PEM. Offline: no runtime is needed.
+/// `options` may be NULL. `AFFIANT_OK` if it holds, `AFFIANT_NOT_VERIFIED` if not; `verdict`, which may be
+/// NULL, then says which checks were made, and is to be freed with `affiant_verdict_free`.
+/// `AFFIANT_UNREADABLE` if there is nothing to judge. From any thread.
 ///
 /// # Safety
 /// The slices lead to as many bytes as they say, `options` to as many as its size says, `verdict` is NULL or

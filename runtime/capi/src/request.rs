@@ -287,7 +287,8 @@ pub unsafe extern "C" fn affiant_request_header_count(
     })
 }
 
-/// A header line by position from 0: its name, in lower case, and its value. `AFFIANT_NOT_FOUND` beyond the last.
+/// A header line by position from 0: its name, in lower case, and its value. `AFFIANT_NOT_FOUND` beyond the
+/// last.
 ///
 /// # Safety
 /// `name` and `value` lead to room for an `affiant_slice` each.
@@ -331,8 +332,8 @@ pub unsafe extern "C" fn affiant_request_caller(
     }
 }
 
-/// The id of the user or member who calls: the SHA-256 of the certificate, in hex. `AFFIANT_NOT_FOUND` where the
-/// policy tells of nobody by certificate.
+/// The id of the user or member who calls: the SHA-256 of the certificate, in hex. `AFFIANT_NOT_FOUND` where
+/// the policy tells of nobody by certificate.
 ///
 /// # Safety
 /// `id` leads to room for an `affiant_slice`.
@@ -354,8 +355,8 @@ pub unsafe extern "C" fn affiant_request_caller_id(
     }
 }
 
-/// Everything that is known of the caller, a JSON object: `policy`; `id`, `data` and `cert` (PEM) of who has a
-/// certificate; `key_issuer`, `header` and `payload` of a token; `callers`, by policy, of several.
+/// Everything that is known of the caller, a JSON object: `policy`; `id`, `data` and `cert` (PEM) of who has
+/// a certificate; `key_issuer`, `header` and `payload` of a token; `callers`, by policy, of several.
 ///
 /// # Safety
 /// `json` leads to room for an `affiant_slice`.
@@ -418,7 +419,8 @@ pub unsafe extern "C" fn affiant_request_past_get(
     }
 }
 
-/// The receipt of that transaction. To be freed with `affiant_receipt_free`, before or after the handler returns.
+/// The receipt of that transaction. To be freed with `affiant_receipt_free`, before or after the handler
+/// returns.
 ///
 /// # Safety
 /// `receipt` leads to room for a pointer.

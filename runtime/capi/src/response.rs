@@ -80,9 +80,10 @@ fn in_range(status: u16, least: u16) -> Result<u16, Fault> {
     Err(Fault::argument(format!("the status is {status}; it is {least} to 599 here")))
 }
 
-/// Sets a header, instead of one of the same name that was set before. `AFFIANT_INVALID_ARGUMENT` for a name that is no
-/// token (RFC 9110) and for values with control characters, such as line breaks; `AFFIANT_TOO_LARGE`;
-/// `AFFIANT_TOO_MANY`. The length of the body and how it is sent are the library's to say.
+/// Sets a header, instead of one of the same name that was set before. `AFFIANT_INVALID_ARGUMENT` for a name
+/// that is no token (RFC 9110) and for values with control characters, such as line breaks;
+/// `AFFIANT_TOO_LARGE`; `AFFIANT_TOO_MANY`. The length of the body and how it is sent are the library's to
+/// say.
 ///
 /// # Safety
 /// The slices lead to as many bytes as they say.
@@ -163,12 +164,12 @@ pub unsafe extern "C" fn affiant_response_set_body(
 }
 
 /// Sets the body without a copy: the library keeps `body` where it is, nobody changes it, and `free_userdata`
-/// (may be NULL) is called with `userdata` once it is no longer needed: when the answer is sent, or right away where
-/// this function fails. That may be on any thread.
+/// (may be NULL) is called with `userdata` once it is no longer needed: when the answer is sent, or right
+/// away where this function fails. That may be on any thread.
 ///
 /// # Safety
-/// `body` leads to as many bytes as it says until `free_userdata` is called (for ever, if that is NULL), which takes
-/// `userdata` on any thread.
+/// `body` leads to as many bytes as it says until `free_userdata` is called (for ever, if that is NULL),
+/// which takes `userdata` on any thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn affiant_response_set_body_owned(
     response: *mut affiant_response,
@@ -261,8 +262,8 @@ pub unsafe extern "C" fn affiant_response_body(
     })
 }
 
-/// The value of the first header of that name, in whatever case. `AFFIANT_NOT_FOUND` if there is none. The view lives
-/// until a header is set or the answer is freed.
+/// The value of the first header of that name, in whatever case. `AFFIANT_NOT_FOUND` if there is none. The
+/// view lives until a header is set or the answer is freed.
 ///
 /// # Safety
 /// `name` leads to as many bytes as it says, `value` to room for an `affiant_slice`.
@@ -302,8 +303,8 @@ pub unsafe extern "C" fn affiant_response_header_count(
     })
 }
 
-/// A header by position from 0: its name, in lower case, and its value. `AFFIANT_NOT_FOUND` beyond the last. The views
-/// live until a header is set or the answer is freed.
+/// A header by position from 0: its name, in lower case, and its value. `AFFIANT_NOT_FOUND` beyond the last.
+/// The views live until a header is set or the answer is freed.
 ///
 /// # Safety
 /// `name` and `value` lead to room for an `affiant_slice` each.
@@ -328,7 +329,8 @@ pub unsafe extern "C" fn affiant_response_header_at(
     })
 }
 
-/// Frees an answer of `affiant_runtime_call`. NULL is allowed; that of a handler ends with it (`AFFIANT_REENTRANT`).
+/// Frees an answer of `affiant_runtime_call`. NULL is allowed; that of a handler ends with it
+/// (`AFFIANT_REENTRANT`).
 #[unsafe(no_mangle)]
 pub extern "C" fn affiant_response_free(response: *mut affiant_response) -> affiant_status {
     boundary::free(response)

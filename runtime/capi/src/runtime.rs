@@ -24,8 +24,8 @@ use crate::status::{
 use crate::tx::{Transaction, affiant_tx};
 use crate::txid::{affiant_tx_status, affiant_txid, tx_status};
 
-/// A running node: a ledger, its store, its endpoints and apps. Opened by `affiant_runtime_open`. Any number of
-/// threads may use it at once, and a process may have several.
+/// A running node: a ledger, its store, its endpoints and apps. Opened by `affiant_runtime_open`. Any number
+/// of threads may use it at once, and a process may have several.
 pub struct affiant_runtime {
     _opaque: [u8; 0],
 }
@@ -152,8 +152,8 @@ pub(crate) fn patience(timeout_ms: u64) -> Duration {
 
 /// Starts a node as the options say: a new service, or the one whose data is in their directory. Returns once
 /// it is ready. The options stay the program's, and have the text of a failure: `AFFIANT_IN_USE`,
-/// `AFFIANT_CORRUPT`, `AFFIANT_STORAGE`, `AFFIANT_INVALID_ARGUMENT`, `AFFIANT_FORKED` where this process was forked while a
-/// runtime was open. To be freed with `affiant_runtime_free`.
+/// `AFFIANT_CORRUPT`, `AFFIANT_STORAGE`, `AFFIANT_INVALID_ARGUMENT`, `AFFIANT_FORKED` where this process was
+/// forked while a runtime was open. To be freed with `affiant_runtime_free`.
 ///
 /// # Safety
 /// `runtime` leads to room for a pointer.
@@ -172,10 +172,10 @@ pub unsafe extern "C" fn affiant_runtime_open(
     })
 }
 
-/// Takes no new calls and requests, waits up to `timeout_ms` for those under way, signs and syncs what there is,
-/// and ends every thread. Calls that come later: `AFFIANT_CLOSED`; snapshots and receipts stay readable. A second
-/// call does nothing. `AFFIANT_TIMEOUT` if calls remain under way: nothing new is taken, call it again.
-/// `AFFIANT_REENTRANT` from inside a callback.
+/// Takes no new calls and requests, waits up to `timeout_ms` for those under way, signs and syncs what there
+/// is, and ends every thread. Calls that come later: `AFFIANT_CLOSED`; snapshots and receipts stay readable.
+/// A second call does nothing. `AFFIANT_TIMEOUT` if calls remain under way: nothing new is taken, call it
+/// again. `AFFIANT_REENTRANT` from inside a callback.
 #[unsafe(no_mangle)]
 pub extern "C" fn affiant_runtime_stop(
     runtime: *const affiant_runtime,
@@ -188,8 +188,8 @@ pub extern "C" fn affiant_runtime_stop(
 }
 
 /// Stops a runtime if that was not done, and frees it. What belongs to it (transactions, snapshots, receipts)
-/// is freed by itself, before or after. NULL is allowed. `AFFIANT_BUSY` while other threads are in calls with it,
-/// `AFFIANT_REENTRANT` from inside a callback: it is not freed then.
+/// is freed by itself, before or after. NULL is allowed. `AFFIANT_BUSY` while other threads are in calls with
+/// it, `AFFIANT_REENTRANT` from inside a callback: it is not freed then.
 #[unsafe(no_mangle)]
 pub extern "C" fn affiant_runtime_free(runtime: *mut affiant_runtime) -> affiant_status {
     boundary::free_if(runtime, |host| {
@@ -338,7 +338,8 @@ pub unsafe extern "C" fn affiant_runtime_txid_at(
     })
 }
 
-/// Waits up to `timeout_ms` until a transaction is committed. `AFFIANT_TIMEOUT`; `AFFIANT_NO_SUCH_TRANSACTION`.
+/// Waits up to `timeout_ms` until a transaction is committed. `AFFIANT_TIMEOUT`;
+/// `AFFIANT_NO_SUCH_TRANSACTION`.
 #[unsafe(no_mangle)]
 pub extern "C" fn affiant_runtime_wait(
     runtime: *const affiant_runtime,
@@ -397,7 +398,8 @@ pub unsafe extern "C" fn affiant_runtime_receipt(
     })
 }
 
-/// The newest state, which stays as it is however the ledger goes on. To be freed with `affiant_snapshot_free`.
+/// The newest state, which stays as it is however the ledger goes on. To be freed with
+/// `affiant_snapshot_free`.
 ///
 /// # Safety
 /// `snapshot` leads to room for a pointer.
@@ -416,8 +418,8 @@ pub unsafe extern "C" fn affiant_runtime_snapshot(
     })
 }
 
-/// Begins a transaction: it sees one state of the ledger, and its own writes. Nothing of it is kept unless it is
-/// committed. To be freed with `affiant_tx_free`.
+/// Begins a transaction: it sees one state of the ledger, and its own writes. Nothing of it is kept unless it
+/// is committed. To be freed with `affiant_tx_free`.
 ///
 /// # Safety
 /// `tx` leads to room for a pointer.

@@ -12,9 +12,9 @@ use crate::status::affiant_status;
 use crate::tx::no_such_key;
 use crate::txid::affiant_txid;
 
-/// One state of the ledger, from `affiant_runtime_snapshot`. Reading it takes no lock and never conflicts; any number
-/// of threads at once. It keeps what later transactions replace in memory until it is freed, and stays
-/// readable after its runtime has stopped.
+/// One state of the ledger, from `affiant_runtime_snapshot`. Reading it takes no lock and never conflicts;
+/// any number of threads at once. It keeps what later transactions replace in memory until it is freed, and
+/// stays readable after its runtime has stopped.
 pub struct affiant_snapshot {
     _opaque: [u8; 0],
 }
@@ -134,8 +134,8 @@ pub unsafe extern "C" fn affiant_snapshot_version_of(
     })
 }
 
-/// Iterates over the entries of a map in a range, ascending by key; `range` may be NULL: all. To be freed with
-/// `affiant_iterator_free`, before or after the snapshot.
+/// Iterates over the entries of a map in a range, ascending by key; `range` may be NULL: all. To be freed
+/// with `affiant_iterator_free`, before or after the snapshot.
 ///
 /// # Safety
 /// `map` and the slices of `range` lead to as many bytes as they say, `range` to as many as its size says,

@@ -150,8 +150,8 @@ pub extern "C" fn affiant_tx_free(tx: *mut affiant_tx) -> affiant_status {
     boundary::free(tx)
 }
 
-/// The value under a key, as this transaction sees it. `AFFIANT_NOT_FOUND` if there is none. The view lives until
-/// the next call with this transaction.
+/// The value under a key, as this transaction sees it. `AFFIANT_NOT_FOUND` if there is none. The view lives
+/// until the next call with this transaction.
 ///
 /// # Safety
 /// The slices lead to as many bytes as they say, `value` to room for one.
@@ -340,11 +340,11 @@ pub unsafe extern "C" fn affiant_tx_range(
     })
 }
 
-/// Commits: gives the transaction its id and its place in the ledger. Others see it from then on; it is on disk
-/// once `affiant_runtime_wait` says so. Its handle then holds a fresh transaction, as it does after
-/// `AFFIANT_CONFLICT`, where nothing was kept: run it again. The id of one that only read is that of what it read;
-/// 0.0 if it read nothing. `AFFIANT_TOO_MANY_PENDING`, `AFFIANT_FAILED`, `AFFIANT_CLOSED`; `AFFIANT_REENTRANT` for the transaction of a
-/// callback, which the runtime ends.
+/// Commits: gives the transaction its id and its place in the ledger. Others see it from then on; it is on
+/// disk once `affiant_runtime_wait` says so. Its handle then holds a fresh transaction, as it does after
+/// `AFFIANT_CONFLICT`, where nothing was kept: run it again. The id of one that only read is that of what it
+/// read; 0.0 if it read nothing. `AFFIANT_TOO_MANY_PENDING`, `AFFIANT_FAILED`, `AFFIANT_CLOSED`;
+/// `AFFIANT_REENTRANT` for the transaction of a callback, which the runtime ends.
 ///
 /// # Safety
 /// `txid` is NULL or leads to room for an `affiant_txid`.
@@ -364,8 +364,8 @@ pub unsafe extern "C" fn affiant_tx_commit(
     })
 }
 
-/// As `affiant_tx_commit`, and waits up to `timeout_ms` until it is on disk, signed and final. On `AFFIANT_TIMEOUT` it
-/// has its id, which is written, and may still come to be committed.
+/// As `affiant_tx_commit`, and waits up to `timeout_ms` until it is on disk, signed and final. On
+/// `AFFIANT_TIMEOUT` it has its id, which is written, and may still come to be committed.
 ///
 /// # Safety
 /// `txid` is NULL or leads to room for an `affiant_txid`.

@@ -20,8 +20,8 @@ fn unix_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// A certificate for a private key on P-384 or P-256, signed by itself, as users and members have: PEM. `subject` is
-/// a name such as "CN=alice". To be freed with `affiant_bytes_free`.
+/// A certificate for a private key on P-384 or P-256, signed by itself, as users and members have: PEM.
+/// `subject` is a name such as "CN=alice". To be freed with `affiant_bytes_free`.
 ///
 /// # Safety
 /// `subject` leads to as many bytes as it says, `pem` to room for a pointer.
@@ -50,8 +50,8 @@ pub unsafe extern "C" fn affiant_key_self_signed_certificate(
     })
 }
 
-/// Whether the first certificate of `chain_pem` leads, by way of the others, to one of `trusted_pem`, at `at_unix_s`
-/// seconds since 1970 (0: now). `AFFIANT_NOT_VERIFIED` if not. From any thread.
+/// Whether the first certificate of `chain_pem` leads, by way of the others, to one of `trusted_pem`, at
+/// `at_unix_s` seconds since 1970 (0: now). `AFFIANT_NOT_VERIFIED` if not. From any thread.
 ///
 /// # Safety
 /// The slices lead to as many bytes as they say.

@@ -81,8 +81,8 @@ pub unsafe extern "C" fn affiant_hmac(
     })
 }
 
-/// Whether `tag` is the HMAC of `data` under `key`, compared in constant time: `AFFIANT_NOT_VERIFIED` if not. From any
-/// thread.
+/// Whether `tag` is the HMAC of `data` under `key`, compared in constant time: `AFFIANT_NOT_VERIFIED` if not.
+/// From any thread.
 ///
 /// # Safety
 /// The slices lead to as many bytes as they say.

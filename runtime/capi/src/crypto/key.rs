@@ -13,8 +13,8 @@ use crate::handle::{Kind, Opaque};
 use crate::memory::{Out, affiant_slice};
 use crate::status::{AFFIANT_INVALID_ARGUMENT, AFFIANT_NOT_VERIFIED, affiant_status};
 
-/// A key: a pair, or the public half of one. Any number of threads at once. A private key is overwritten when it is
-/// freed.
+/// A key: a pair, or the public half of one. Any number of threads at once. A private key is overwritten when
+/// it is freed.
 pub struct affiant_key {
     _opaque: [u8; 0],
 }
@@ -115,7 +115,8 @@ pub unsafe extern "C" fn affiant_key_generate(
 }
 
 /// Reads a key in PEM: a private key (PKCS#8, or as OpenSSL writes EC and RSA keys), a public one, or a
-/// certificate, whose public key it is. `AFFIANT_UNREADABLE`. To be freed with `affiant_key_free`. From any thread.
+/// certificate, whose public key it is. `AFFIANT_UNREADABLE`. To be freed with `affiant_key_free`. From any
+/// thread.
 ///
 /// # Safety
 /// `pem` leads to as many bytes as it says, `key` to room for a pointer.
@@ -276,9 +277,9 @@ pub unsafe extern "C" fn affiant_key_private_jwk(
     })
 }
 
-/// Signs `data` with a private key. `hash` is 0 for what goes with the key: ECDSA with the hash of its curve's length,
-/// RSA-PSS with SHA-256, Ed25519. An ECDSA signature is r || s (IEEE P1363); the salt of RSA-PSS is as long as the
-/// hash. To be freed with `affiant_bytes_free`.
+/// Signs `data` with a private key. `hash` is 0 for what goes with the key: ECDSA with the hash of its
+/// curve's length, RSA-PSS with SHA-256, Ed25519. An ECDSA signature is r || s (IEEE P1363); the salt of
+/// RSA-PSS is as long as the hash. To be freed with `affiant_bytes_free`.
 ///
 /// # Safety
 /// `data` leads to as many bytes as it says, `signature` to room for a pointer.
@@ -298,7 +299,8 @@ pub unsafe extern "C" fn affiant_key_sign(
     })
 }
 
-/// Whether `signature` is one of `data` by this key, made as `affiant_key_sign` makes it. `AFFIANT_NOT_VERIFIED` if not.
+/// Whether `signature` is one of `data` by this key, made as `affiant_key_sign` makes it.
+/// `AFFIANT_NOT_VERIFIED` if not.
 ///
 /// # Safety
 /// The slices lead to as many bytes as they say.

@@ -10,8 +10,8 @@ use crate::fault::Fault;
 use crate::memory::{Out, affiant_slice};
 use crate::status::affiant_status;
 
-/// Wraps `data` with AES-KWP (RFC 5649) under an AES key of 16, 24 or 32 bytes. To be freed with `affiant_bytes_free`.
-/// From any thread.
+/// Wraps `data` with AES-KWP (RFC 5649) under an AES key of 16, 24 or 32 bytes. To be freed with
+/// `affiant_bytes_free`. From any thread.
 ///
 /// # Safety
 /// The slices lead to as many bytes as they say, `wrapped` to room for a pointer.
@@ -57,7 +57,8 @@ unsafe fn label_of<'a>(label: affiant_slice) -> Result<Option<&'a [u8]>, Fault> 
     Ok((!label.data.is_null()).then_some(bytes))
 }
 
-/// Encrypts `data` with RSA-OAEP (RFC 8017), SHA-256. `label` may be empty. To be freed with `affiant_bytes_free`.
+/// Encrypts `data` with RSA-OAEP (RFC 8017), SHA-256. `label` may be empty. To be freed with
+/// `affiant_bytes_free`.
 ///
 /// # Safety
 /// The slices lead to as many bytes as they say, `wrapped` to room for a pointer.
@@ -97,8 +98,8 @@ pub unsafe extern "C" fn affiant_rsa_oaep_unwrap(
     })
 }
 
-/// Wraps `data` of any length: AES-KWP under a fresh key of `aes_key_bits` (128, 192, 256), which is encrypted with
-/// RSA-OAEP and precedes it. `label` may be empty. To be freed with `affiant_bytes_free`.
+/// Wraps `data` of any length: AES-KWP under a fresh key of `aes_key_bits` (128, 192, 256), which is
+/// encrypted with RSA-OAEP and precedes it. `label` may be empty. To be freed with `affiant_bytes_free`.
 ///
 /// # Safety
 /// The slices lead to as many bytes as they say, `wrapped` to room for a pointer.
