@@ -930,9 +930,7 @@ affiant_status affiant_key_verify(const affiant_key *key,
  * Wraps `data` with AES-KWP (RFC 5649) under an AES key of 16, 24 or 32 bytes. To be freed with
  * `affiant_bytes_free`. From any thread.
  */
-affiant_status affiant_aes_kwp_wrap(affiant_slice key,
-                                    affiant_slice data,
-                                    affiant_bytes **wrapped);
+affiant_status affiant_aes_kwp_wrap(affiant_slice key, affiant_slice data, affiant_bytes **wrapped);
 
 /**
  * Unwraps what `affiant_aes_kwp_wrap` has wrapped. To be freed with `affiant_bytes_free`. From any thread.
@@ -1614,9 +1612,7 @@ affiant_status affiant_tx_commit(affiant_tx *tx,
  * As `affiant_tx_commit`, and waits up to `timeout_ms` until it is on disk, signed and final. On
  * `AFFIANT_TIMEOUT` it has its id, which is written, and may still come to be committed.
  */
-affiant_status affiant_tx_commit_and_wait(affiant_tx *tx,
-                                          uint64_t timeout_ms,
-                                          affiant_txid *txid);
+affiant_status affiant_tx_commit_and_wait(affiant_tx *tx, uint64_t timeout_ms, affiant_txid *txid);
 
 /**
  * Begins the transaction anew: what it has done is forgotten. `AFFIANT_REENTRANT` for that of a callback.
