@@ -28,6 +28,9 @@ impl Thread {
 pub(super) struct Place {
     /// [`crate::fork::generation`] when the object came, to be looked at before any lock.
     pub(super) fork: AtomicU32,
+    /// [`Content::generation`], to be looked at before any lock: a handle of an object that is gone is no
+    /// reason to wait for, or to speak of, the one that has its place.
+    pub(super) generation: AtomicU32,
     pub(super) content: RwLock<Content>,
 }
 

@@ -71,6 +71,7 @@ fn put<H: Opaque>(object: H::Object, lent_to: Option<Thread>) -> Result<*mut H, 
     content.object = Some(Held { kind: H::KIND, lent_to, object, faults: Faults::default() });
     let parts = Parts { place: index, kind: H::KIND as u8, generation: content.generation };
     place.fork.store(fork::generation(), Ordering::Relaxed);
+    place.generation.store(content.generation, Ordering::Release);
     Ok(parts.handle())
 }
 
@@ -193,6 +194,7 @@ fn find<H: Opaque>(handle: *const H) -> Result<(&'static Place, Parts), Fault> {
         0 => Err(invalid(H::KIND)),
         // Before any lock: one that was held at the fork is held for ever.
         other if other != fork::generation() => Err(forked()),
+        _ if place.generation.load(Ordering::Acquire) != parts.generation => Err(invalid(H::KIND)),
         _ => Ok((place, parts)),
     }
 }
