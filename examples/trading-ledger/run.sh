@@ -16,7 +16,7 @@ cmake -S "$here" -B "$work/build" -DCMAKE_BUILD_TYPE=Release >"$work/log" && cma
 }
 for wanted in '10 at 99 with bob' 'alice holds -50' 'erin holds 20' '3 trades are proved by their receipts' \
     'a price is between 1 and 10000' 'mallory would hold 501'; do
-    [ "$wanted" = ] || grep -qF "$wanted" "$work/said" || {
+    grep -qF "$wanted" "$work/said" || {
         echo "trading-ledger: it did not say: $wanted" >&2
         cat "$work/said" >&2
         exit 1

@@ -58,7 +58,8 @@ for check in symbols headers cmake loading strangers second-rust readme guide; d
     ! wanted "$check" || tasks+=("check $check")
 done
 for example in "$root"/examples/*/CMakeLists.txt "$root"/examples/*/Makefile; do
-    [ -f "$example" ] && wanted "$(basename "$(dirname "$example")")" || continue
+    # Those of the C library have a run.sh.
+    [ -x "$(dirname "$example")/run.sh" ] && wanted "$(basename "$(dirname "$example")")" || continue
     tasks+=("example gcc $example" "example clang $example")
 done
 if [ "${#tasks[@]}" -eq 0 ] && ! wanted ledgers; then

@@ -48,7 +48,7 @@ awk '$3 == "ABS" { print $1 }' "$work/dynamic" >"$work/absolute"
 weak='_ITM_(de)?registerTMCloneTable|__gmon_start__|__cxa_finalize'
 weak+='|pidfd_getpid|pidfd_spawnp|posix_spawn_file_actions_addchdir(_np)?|statx|gettid|getrandom'
 weak+='|__cxa_thread_atexit_impl|copy_file_range|preadv2|pwritev2|gnu_get_libc_version|__dso_handle'
-weak+='|__gxx_personality_v0|__cxa_(begin|end)_catch|_ZSt9terminatev|affiant_unset_[A-Za-z_]+'
+weak+='|__gxx_personality_v0|__cxa_(begin|end)_catch|__cxa_rethrow|_ZTISt9exception|_ZSt9terminatev|affiant_unset_[A-Za-z_]+'
 [ -z "${2:-}" ] || weak+='|_?Py[A-Za-z_]+'
 awk '$3 == "UND" && $2 == "WEAK" { sub(/@.*/, "", $1); print $1 }' "$work/dynamic" |
     grep -vxE "$weak" >"$work/strange" || true
