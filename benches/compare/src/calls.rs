@@ -110,7 +110,8 @@ impl Both {
                     timed(|| {
                         self.keys.iter().try_for_each(|key| {
                             let found = snapshot.get_ref(self.map.as_str(), key);
-                            found.map(|_| ()).ok_or_else(|| "a key is missing".into())
+                            let size = found.map(|value| work::touched(value));
+                            size.map(drop).ok_or_else(|| "a key is missing".into())
                         })
                     })
                 },

@@ -10,7 +10,7 @@ use affiant::{CommitNotice, CommitOutcome, DurableNotice, MapName};
 
 use super::{Engine, Kind, Session};
 use crate::Outcome;
-use crate::work::{Key, Value};
+use crate::work::{self, Key, Value};
 
 /// Keys of one transaction while the database is loaded.
 const BATCH: usize = 1_000;
@@ -83,7 +83,8 @@ impl Session for &Affiant {
         let snapshot = self.node.snapshot();
         let mut bytes = 0;
         for key in keys {
-            bytes += snapshot.get_ref(self.map.as_str(), key).map_or(0, |value| value.len());
+            bytes +=
+                snapshot.get_ref(self.map.as_str(), key).map_or(0, |value| work::touched(value));
         }
         Ok(bytes)
     }

@@ -9,7 +9,7 @@ use affiant_capi::*;
 
 use super::{Engine, Session};
 use crate::Outcome;
-use crate::work::{Key, Value};
+use crate::work::{self, Key, Value};
 
 /// Keys of one transaction while the database is loaded.
 const BATCH: usize = 1_000;
@@ -88,7 +88,8 @@ pub fn snapshot_get(snapshot: *const affiant_snapshot, key: &Key) -> Outcome<usi
     // SAFETY: the slices are those of bytes which live, and there is room for another one.
     let status = unsafe { affiant_snapshot_get(snapshot, slice(MAP), slice(key), &raw mut value) };
     check(status, snapshot)?;
-    Ok(value.size)
+    // SAFETY: a view that was given for success lives as long as its snapshot.
+    Ok(work::touched(unsafe { std::slice::from_raw_parts(value.data, value.size) }))
 }
 
 impl Transaction<'_> {

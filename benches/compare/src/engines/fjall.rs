@@ -7,7 +7,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 use super::group::Group;
 use super::{CACHE_BYTES, Engine, Session};
 use crate::Outcome;
-use crate::work::{Key, Value};
+use crate::work::{self, Key, Value};
 
 /// Keys of one batch while the database is loaded.
 const BATCH: usize = 10_000;
@@ -67,7 +67,7 @@ impl Session for &Fjall {
         let snapshot = self.database.snapshot();
         let mut bytes = 0;
         for key in keys {
-            bytes += snapshot.get(&self.records, key)?.map_or(0, |value| value.len());
+            bytes += snapshot.get(&self.records, key)?.map_or(0, |value| work::touched(&value));
         }
         Ok(bytes)
     }

@@ -7,7 +7,7 @@ use redb::{Database, Durability, ReadableDatabase, TableDefinition};
 use super::group::Group;
 use super::{CACHE_BYTES, Engine, Session};
 use crate::Outcome;
-use crate::work::{Key, Value};
+use crate::work::{self, Key, Value};
 
 /// Keys of one transaction while the database is loaded.
 const BATCH: usize = 10_000;
@@ -85,7 +85,7 @@ impl Session for &Redb {
         let table = transaction.open_table(RECORDS)?;
         let mut bytes = 0;
         for key in keys {
-            bytes += table.get(key)?.map_or(0, |value| value.value().len());
+            bytes += table.get(key)?.map_or(0, |value| work::touched(value.value()));
         }
         Ok(bytes)
     }

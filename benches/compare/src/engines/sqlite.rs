@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 
 use super::{CACHE_BYTES, Engine, Session};
 use crate::Outcome;
-use crate::work::{Key, Value};
+use crate::work::{self, Key, Value};
 
 /// Rows of one transaction while the database is loaded.
 const BATCH: usize = 10_000;
@@ -96,7 +96,7 @@ impl Session for Handle<'_> {
         let mut read = |key: &Key| -> Outcome<()> {
             let mut rows = get.query(params![key])?;
             if let Some(row) = rows.next()? {
-                bytes += row.get_ref(0)?.as_blob()?.len();
+                bytes += work::touched(row.get_ref(0)?.as_blob()?);
             }
             Ok(())
         };
