@@ -126,7 +126,8 @@ pub(crate) fn start(program: Option<&CStr>) -> Result<(), String> {
     started
 }
 
-/// UTF-8 everywhere, whatever the locale, which is the process's and stays as it is.
+/// UTF-8 everywhere, whatever the locale, which is the process's and stays as it is. Else as `python3`
+/// begins: `PYTHONMALLOC` counts.
 fn pre_initialise() -> Result<(), String> {
     let mut config = MaybeUninit::<PreConfig>::zeroed();
     // SAFETY: there is room for every known version's structure, which the function fills.
@@ -147,6 +148,8 @@ fn pre_initialise() -> Result<(), String> {
         return Err(UNKNOWN.to_owned());
     }
     head.utf8_mode = 1;
+    head.isolated = 0;
+    head.use_environment = 1;
     // SAFETY: the structure is valid; a second call, after a failed start, does nothing.
     unsafe { Py_PreInitialize(config) }.check()
 }

@@ -135,6 +135,15 @@ fn a_missing_standard_library_is_an_error_and_no_abort() {
 }
 
 #[test]
+fn what_python_reads_of_the_environment_counts() {
+    let told = run("case_refused_for_ever", &[("PYTHONMALLOC", Path::new("none"))]);
+    let reason = told["first"].as_str().unwrap();
+    assert!(reason.contains("unknown allocator"), "{reason}");
+    let told = run("case_where", &[("PYTHONMALLOC", Path::new("debug"))]);
+    assert_eq!(told["utf8"], 1);
+}
+
+#[test]
 #[ignore = "a case of other tests"]
 fn case_refused_for_ever() {
     let attempt = || load(&app("notes"), &options()).err();

@@ -88,6 +88,27 @@ pub(crate) fn outside_callbacks(what: &'static str) -> Result<(), Fault> {
     Err(Fault::new(AFFIANT_REENTRANT, text))
 }
 
+/// Whatever is called may wait for a handler in Python: a thread that holds the GIL lets it go meanwhile.
+#[cfg(feature = "python")]
+fn without_gil<R>(work: impl FnOnce() -> R) -> R {
+    struct Here<T>(T);
+    impl<R, F: FnOnce() -> R> Here<F> {
+        fn run(self) -> Here<R> {
+            Here((self.0)())
+        }
+    }
+    // SAFETY: `work` runs on the thread that brought it, and its result stays there; the bound is there to
+    // keep out objects of Python, of which this interface knows none.
+    unsafe impl<T> Send for Here<T> {}
+    let work = Here(work);
+    affiant_python_host::without_gil(move || work.run()).0
+}
+
+#[cfg(not(feature = "python"))]
+fn without_gil<R>(work: impl FnOnce() -> R) -> R {
+    work()
+}
+
 fn used<H: Opaque>(handle: *const H, work: impl FnOnce() -> Result<(), Fault>) -> affiant_status {
     match caught(work) {
         Ok(()) => AFFIANT_OK,
@@ -101,7 +122,7 @@ fn used<H: Opaque>(handle: *const H, work: impl FnOnce() -> Result<(), Fault>) -
 }
 
 fn caught(work: impl FnOnce() -> Result<(), Fault>) -> Result<(), Fault> {
-    match catch_unwind(AssertUnwindSafe(work)) {
+    match catch_unwind(AssertUnwindSafe(|| without_gil(work))) {
         Ok(result) => result,
         Err(panic) => {
             let said = panic
