@@ -19,9 +19,10 @@ pub struct affiant_app_options {
     pub size: usize,
     /// How long one request's handler may run, in milliseconds; 0: 5000.
     pub execution_ms_max: u64,
-    /// Heap of one handler, in bytes; 0: 100 MiB.
+    /// Heap of one handler, in bytes; 0: 100 MiB. In Python the memory of all objects in the process, beyond
+    /// what there is when the app is loaded; 0: no bound.
     pub heap_bytes_max: u64,
-    /// Stack of one handler, in bytes; 0: 1 MiB.
+    /// Stack of one handler, in bytes; 0: 1 MiB. Python bounds the depth of calls itself.
     pub stack_bytes_max: u64,
     /// 1: clients are told of exceptions and where they were thrown. They are in the log in any case.
     pub exception_details: u8,
@@ -76,6 +77,12 @@ impl affiant_app_options {
 /// fail when it is called, or that has an endpoint which is served already: what was served before is served
 /// on. `AFFIANT_UNSUPPORTED` for a language that this library was built without. Blocks while the app is
 /// loaded.
+///
+/// The first Python app starts CPython in this process, unless the program has; `VIRTUAL_ENV` names the
+/// environment that packages come from. It installs no signal handler, and is there until the process ends.
+/// All Python apps of a process share it, each with a thread for its handlers, whichever thread calls;
+/// functions of this library let the GIL go while they run, should their thread hold it, and so callbacks
+/// are called without it.
 ///
 /// # Safety
 /// `path` leads to as many bytes as it says, `options` is NULL or leads to as many as its size says.

@@ -79,12 +79,13 @@ impl Drop for Nested {
     }
 }
 
-/// Has a request served by this runtime, on this thread, and waits for the answer: for the commit too, where
-/// the endpoint says so. It goes the way of one that came over a connection, through policies, handler and
-/// commit; an answer is an answer, whatever its status. From inside a handler it has a transaction of its
-/// own, which does not see what the handler's has not committed. `AFFIANT_INVALID_ARGUMENT` for what is no
-/// HTTP; `AFFIANT_UNREADABLE` for a certificate; `AFFIANT_REENTRANT` where calls nest too deeply;
-/// `AFFIANT_CLOSED`. To be freed with `affiant_response_free`.
+/// Has a request served by this runtime, on this thread (a handler in Python: on its app's), and waits for
+/// the answer: for the commit too, where the endpoint says so. It goes the way of one that came over a
+/// connection, through policies, handler and commit; an answer is an answer, whatever its status. From
+/// inside a handler it has a transaction of its own, which does not see what the handler's has not
+/// committed. `AFFIANT_INVALID_ARGUMENT` for what is no HTTP; `AFFIANT_UNREADABLE` for a certificate;
+/// `AFFIANT_REENTRANT` where calls nest too deeply; `AFFIANT_CLOSED`. To be freed with
+/// `affiant_response_free`.
 ///
 /// # Safety
 /// `call` leads to as many bytes as its size says; its slices to as many as they say; `headers` to
