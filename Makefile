@@ -12,7 +12,7 @@ SECONDS ?= 600
 
 SHELL := /bin/bash
 
-.PHONY: help setup setup-js setup-c header capi install uninstall test-capi build release wheel python python-host demo test lint unit simulate kill conformance conformance-js conformance-python conformance-crypto examples-js examples-python examples-rust libraries-js load bench fuzz docs
+.PHONY: help setup setup-js setup-c header capi install uninstall test-capi test-capi-python build release wheel python python-host demo test lint unit simulate kill conformance conformance-js conformance-python conformance-crypto examples-js examples-python examples-rust libraries-js load bench fuzz docs
 
 help:
 	@echo "make demo         build, start a node with the logging example, send requests, verify a receipt"
@@ -31,6 +31,7 @@ help:
 	@echo "make install      headers and C library to PREFIX (/usr/local), below DESTDIR; make uninstall"
 	@echo "make header       include/affiant.h anew, from runtime/capi"
 	@echo "make test-capi    C and C++ programs against the installed library, with sanitizers and Valgrind"
+	@echo "make test-capi-python  programs in C with Python apps, against the library that has Python"
 	@echo "make wheel        the Python package, in target/wheels"
 	@echo "make python       the wheel's tests, on CPython 3.11, 3.12 and 3.13"
 	@echo "make python-host  Python apps in a host that is no Python, with Flask and NumPy"
@@ -61,7 +62,7 @@ release: setup
 demo: build
 	@scripts/demo.sh
 
-test: lint unit simulate kill conformance conformance-js python python-host conformance-python test-capi conformance-crypto examples-js examples-python examples-rust libraries-js
+test: lint unit simulate kill conformance conformance-js python python-host conformance-python test-capi test-capi-python conformance-crypto examples-js examples-python examples-rust libraries-js
 	@echo "all tests passed"
 
 lint: setup
@@ -113,6 +114,11 @@ uninstall:
 # With the wheel, which reads the ledgers that C programs wrote.
 test-capi: setup-c wheel
 	@JOBS=$(JOBS) runtime/capi/tests/run.sh
+
+# The same library with Python, of python3: programs in C with apps in Python, and the package.
+test-capi-python: setup-c wheel
+	@PYTHON=1 JOBS=$(JOBS) runtime/capi/tests/run.sh apps own_interpreter ledger smoke symbols cmake loading ledgers
+	$(CARGO) test --locked --quiet -p affiant-capi --features python
 
 load: release
 	target/release/affiant-load

@@ -158,11 +158,12 @@ typedef struct {
      */
     uint64_t execution_ms_max;
     /**
-     * Heap of one handler, in bytes; 0: 100 MiB.
+     * Heap of one handler, in bytes; 0: 100 MiB. In Python the memory of all objects in the process, beyond
+     * what there is when the app is loaded; 0: no bound.
      */
     uint64_t heap_bytes_max;
     /**
-     * Stack of one handler, in bytes; 0: 1 MiB.
+     * Stack of one handler, in bytes; 0: 1 MiB. Python bounds the depth of calls itself.
      */
     uint64_t stack_bytes_max;
     /**
@@ -769,6 +770,12 @@ extern "C" {
  * fail when it is called, or that has an endpoint which is served already: what was served before is served
  * on. `AFFIANT_UNSUPPORTED` for a language that this library was built without. Blocks while the app is
  * loaded.
+ *
+ * The first Python app starts CPython in this process, unless the program has; `VIRTUAL_ENV` names the
+ * environment that packages come from. It installs no signal handler, and is there until the process ends.
+ * All Python apps of a process share it, each with a thread for its handlers, whichever thread calls;
+ * functions of this library let the GIL go while they run, should their thread hold it, and so callbacks
+ * are called without it.
  */
 affiant_status affiant_runtime_load_app(const affiant_runtime *runtime,
                                         affiant_slice path,
@@ -791,12 +798,13 @@ affiant_status affiant_bytes_view(const affiant_bytes *bytes, affiant_slice *vie
 affiant_status affiant_bytes_free(affiant_bytes *bytes);
 
 /**
- * Has a request served by this runtime, on this thread, and waits for the answer: for the commit too, where
- * the endpoint says so. It goes the way of one that came over a connection, through policies, handler and
- * commit; an answer is an answer, whatever its status. From inside a handler it has a transaction of its
- * own, which does not see what the handler's has not committed. `AFFIANT_INVALID_ARGUMENT` for what is no
- * HTTP; `AFFIANT_UNREADABLE` for a certificate; `AFFIANT_REENTRANT` where calls nest too deeply;
- * `AFFIANT_CLOSED`. To be freed with `affiant_response_free`.
+ * Has a request served by this runtime, on this thread (a handler in Python: on its app's), and waits for
+ * the answer: for the commit too, where the endpoint says so. It goes the way of one that came over a
+ * connection, through policies, handler and commit; an answer is an answer, whatever its status. From
+ * inside a handler it has a transaction of its own, which does not see what the handler's has not
+ * committed. `AFFIANT_INVALID_ARGUMENT` for what is no HTTP; `AFFIANT_UNREADABLE` for a certificate;
+ * `AFFIANT_REENTRANT` where calls nest too deeply; `AFFIANT_CLOSED`. To be freed with
+ * `affiant_response_free`.
  */
 affiant_status affiant_runtime_call(const affiant_runtime *runtime,
                                     const affiant_call *call,

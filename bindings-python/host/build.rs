@@ -43,8 +43,9 @@ fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Err
     Ok(())
 }
 
-/// Links the tests of this package with the libpython of the interpreter that pyo3 was configured for.
-/// Nothing else of this repository is linked with one: see `.cargo/config.toml`.
+/// Links the tests of this package with the libpython of the interpreter that pyo3 was configured for, and
+/// tells the packages above how. Nothing else of this repository is linked with one: see
+/// `.cargo/config.toml`.
 fn link_tests() {
     let config = pyo3_build_config::get();
     let (Some(name), Some(directory)) = (config.lib_name(), config.lib_dir()) else { return };
@@ -55,15 +56,15 @@ fn link_tests() {
              (Debian, Ubuntu: apt-get install libpython3-dev; or name another interpreter in PYO3_PYTHON)"
         );
     }
-    for argument in [&format!("-L{directory}"), &format!("-l{name}")] {
-        println!("cargo::rustc-link-arg={argument}");
-    }
+    let mut arguments = vec![format!("-L{directory}"), format!("-l{name}")];
     if config.shared() {
-        println!("cargo::rustc-link-arg=-Wl,-rpath,{directory}");
+        arguments.push(format!("-Wl,-rpath,{directory}"));
     } else {
         // Extension modules find the interpreter's symbols in the program then.
-        for argument in ["-Wl,--export-dynamic", "-lm", "-lutil", "-ldl"] {
-            println!("cargo::rustc-link-arg={argument}");
-        }
+        arguments.extend(["-Wl,--export-dynamic", "-lm", "-lutil", "-ldl"].map(str::to_owned));
     }
+    for argument in &arguments {
+        println!("cargo::rustc-link-arg={argument}");
+    }
+    println!("cargo::metadata=LINK={}", arguments.join("\t"));
 }

@@ -1,4 +1,5 @@
-//! Compiles the few lines of C++ through which functions of the program are called.
+//! Compiles the few lines of C++ through which functions of the program are called; with Python, links the
+//! tests with it.
 
 fn main() {
     println!("cargo::rerun-if-changed=src/shim.cpp");
@@ -11,4 +12,10 @@ fn main() {
         .warnings(true)
         .file("src/shim.cpp")
         .compile("affiantshim");
+    // The libraries are linked by their users. Set by the build script of affiant-python-host.
+    if let Ok(arguments) = std::env::var("DEP_AFFIANT_PYTHON_HOST_LINK") {
+        for argument in arguments.split('\t') {
+            println!("cargo::rustc-link-arg={argument}");
+        }
+    }
 }

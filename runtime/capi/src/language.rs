@@ -87,6 +87,17 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "python")]
+    fn a_python_app_is_loaded_or_its_fault_is_told() {
+        let app = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/apps/python");
+        let loaded = load(&app, &RuntimeOptions::default()).unwrap();
+        assert_eq!(loaded.frontend.language(), "python");
+        assert_eq!((loaded.warnings, loaded.bundle.modules.len()), (Vec::new(), 3));
+        let missing = fault(&app.join("ledger_of"));
+        assert_eq!(missing.status, AFFIANT_APPLICATION, "{}", missing.text);
+    }
+
+    #[test]
     #[cfg(feature = "js")]
     fn a_javascript_app_is_loaded_or_its_fault_is_told() {
         let root = tempfile::tempdir().unwrap();

@@ -52,11 +52,9 @@ pub extern "C" fn affiant_check_version(header: u32) -> affiant_status {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn affiant_has_feature(name: affiant_slice) -> bool {
     // SAFETY: as promised to this function.
-    match unsafe { name.text("name") } {
-        Ok("js") => cfg!(feature = "js"),
-        Ok("python") => cfg!(feature = "python"),
-        _ => false,
-    }
+    let name = unsafe { name.text("name") };
+    let features = [("js", cfg!(feature = "js")), ("python", cfg!(feature = "python"))];
+    name.is_ok_and(|name| features.contains(&(name, true)))
 }
 
 /// The rule of [`affiant_check_version`].

@@ -72,6 +72,8 @@ seconds=120
 case $variant in
 *-address)
     export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
+    # LeakSanitizer does not look into what CPython takes for its objects unless the C library gives it.
+    export PYTHONMALLOC=malloc
     ;;
 *-undefined) export UBSAN_OPTIONS=print_stacktrace=1 ;;
 valgrind)

@@ -49,11 +49,11 @@ weak='_ITM_(de)?registerTMCloneTable|__gmon_start__|__cxa_finalize'
 weak+='|pidfd_getpid|pidfd_spawnp|posix_spawn_file_actions_addchdir(_np)?|statx|gettid|getrandom'
 weak+='|__cxa_thread_atexit_impl|copy_file_range|preadv2|pwritev2|gnu_get_libc_version|__dso_handle'
 weak+='|__gxx_personality_v0|__cxa_(begin|end)_catch|__cxa_rethrow|_ZTISt9exception|_ZSt9terminatev|affiant_unset_[A-Za-z_]+'
-[ -z "${2:-}" ] || weak+='|_?Py[A-Za-z_]+'
+[ -z "${2:-}" ] || weak+='|_?Py[A-Za-z0-9_]+'
 awk '$3 == "UND" && $2 == "WEAK" { sub(/@.*/, "", $1); print $1 }' "$work/dynamic" |
     grep -vxE "$weak" >"$work/strange" || true
 awk '$3 == "UND" && $2 != "WEAK" && $1 !~ /@GLIBC_|@GCC_/ { print $1 }' "$work/dynamic" |
-    grep -vxE "${2:+_?Py[A-Za-z_]+}" >>"$work/strange" || true
+    grep -vxE "${2:+_?Py[A-Za-z0-9_]+}" >>"$work/strange" || true
 [ ! -s "$work/strange" ] || wrong "the shared library wants: $(tr '\n' ' ' <"$work/strange")"
 libraries='lib(c|m|pthread|dl|rt)\.so\.[0-9]+|libgcc_s\.so\.1|ld-linux[-a-z0-9_]*\.so\.[0-9]+'
 [ -z "${2:-}" ] || libraries+='|libpython3[.0-9a-z]*'

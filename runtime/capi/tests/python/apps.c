@@ -93,6 +93,29 @@ static long balance(const affiant_runtime *runtime, const char *name) {
     return strtol(text, NULL, 10);
 }
 
+/* For those who read the ledger afterwards: the map, and key and value in hex. */
+static void expect(const char *path, const affiant_runtime *runtime) {
+    static const char *const names[] = {"alice", "bob"};
+    size_t index;
+    FILE *file = fopen(path, "w");
+    CHECK(file != NULL);
+    for (index = 0; index < sizeof names / sizeof *names; index++) {
+        char value[32];
+        const char *at;
+        snprintf(value, sizeof value, "%ld", balance(runtime, names[index]));
+        fputs("accounts\t", file);
+        for (at = names[index]; *at != '\0'; at++) {
+            fprintf(file, "%02x", (unsigned)*at);
+        }
+        fputc('\t', file);
+        for (at = value; *at != '\0'; at++) {
+            fprintf(file, "%02x", (unsigned)*at);
+        }
+        fputc('\n', file);
+    }
+    CHECK(fclose(file) == 0);
+}
+
 static void is_proven(const affiant_runtime *runtime, affiant_txid txid) {
     affiant_receipt *receipt;
     affiant_verdict *verdict;
@@ -191,6 +214,7 @@ int main(void) {
     load(runtime);
     answers(runtime, "GET", "/app/accounts/bob", "", 200, "balance");
     stays_as_it_was();
+    expect(test_path("accounts.expect"), runtime);
     OK(affiant_runtime_stop(runtime, LONG_MS), runtime);
     OK(affiant_runtime_free(runtime), runtime);
     return 0;
