@@ -28,8 +28,6 @@ pub(crate) const OBJECT_BYTES_DEFAULT: u64 = 1 << 30;
 pub(crate) const DETACH_BYTES_MIN: usize = 32 * 1024;
 /// How long the end of a ledger waits for calls under way, in milliseconds.
 pub(crate) const CLOSE_WAIT_MS_MAX: u64 = 5_000;
-/// Attempts to write users and apps to the tables against concurrent transactions.
-pub(crate) const REGISTER_ATTEMPTS_MAX: usize = 100;
 /// How long past transactions are kept for code that has asked for them, in seconds.
 pub(crate) const HISTORY_EXPIRY_S: u64 = 60;
 /// How long code waits for past transactions before it looks for signals, in milliseconds.

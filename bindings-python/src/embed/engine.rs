@@ -7,11 +7,8 @@ use std::time::{Duration, Instant};
 
 use affiant::genesis::set_user;
 use affiant::historical::HistoricalNamespace;
-use affiant::hosting::{receipt_cose, receipt_json};
-use affiant::node::{Node, NodeSettings, ReceiptOutcome};
-use affiant::{Listener, Peer, Request, Response, Runtime, RuntimeError};
-use affiant_kv::CommitOutcome;
-use affiant_proof::TxId;
+use affiant::node::Node;
+use affiant::{LedgerError, Peer, Request, Response, Runtime, RuntimeError, TxId};
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyTimeoutError, PyValueError};
 use pyo3::prelude::*;
@@ -23,10 +20,10 @@ use super::transaction::Transaction;
 use super::{fault, patience};
 use crate::functions::State;
 use crate::json;
-use crate::limits::{CLOSE_WAIT_MS_MAX, HISTORY_EXPIRY_S, HISTORY_SLICE_MS, REGISTER_ATTEMPTS_MAX};
+use crate::limits::{CLOSE_WAIT_MS_MAX, HISTORY_EXPIRY_S, HISTORY_SLICE_MS};
 use crate::surface::Past;
 
-const INTERFACE: &str = "main";
+const CLOSED: &str = "this ledger is closed";
 
 /// A running node.
 #[pyclass(module = "affiant._native", frozen)]
@@ -44,11 +41,25 @@ impl Engine {
     fn runtime(&self, py: Python<'_>) -> PyResult<Arc<Runtime>> {
         self.check_process(py)?;
         let found = self.runtime.lock().clone();
-        found.ok_or_else(|| fault::closed(py, "this ledger is closed"))
+        found.ok_or_else(|| fault::closed(py, CLOSED))
     }
 
     fn node(&self, py: Python<'_>) -> PyResult<Arc<Node>> {
         Ok(self.runtime(py)?.node().clone())
+    }
+
+    /// Asks again and again until there is an answer; whoever closes the ledger need not wait for that.
+    fn until<T: Send>(
+        &self,
+        py: Python<'_>,
+        timeout: f64,
+        ask: impl Fn(&Runtime, Duration) -> Result<T, LedgerError> + Send + Sync,
+    ) -> PyResult<T> {
+        let runtime = Arc::downgrade(&self.runtime(py)?);
+        patience::until(py, patience::seconds(timeout)?, |slice| match runtime.upgrade() {
+            Some(runtime) => ask(&runtime, slice),
+            None => Err(LedgerError::Closed { reason: CLOSED.to_owned() }),
+        })
     }
 
     fn check_process(&self, py: Python<'_>) -> PyResult<()> {
@@ -78,15 +89,16 @@ impl Engine {
         address: Option<String>,
         names: Option<Vec<String>>,
     ) -> PyResult<Self> {
-        let mut settings = match directory {
-            Some(directory) => NodeSettings::in_directory(directory),
-            None => NodeSettings::in_memory(),
-        };
-        settings.node_subject_alt_names = names.unwrap_or_default();
         let started = py.detach(|| {
-            let mut builder = Runtime::builder().node(settings);
-            if let Some(address) = &address {
-                builder = builder.listen(Listener::new(INTERFACE, address));
+            let mut builder = match directory {
+                Some(directory) => Runtime::builder().directory(directory).key_file(),
+                None => Runtime::builder().in_memory(),
+            };
+            for name in names.into_iter().flatten() {
+                builder = builder.subject_name(name);
+            }
+            if let Some(address) = address {
+                builder = builder.listen(address.as_str());
             }
             builder.start()
         });
@@ -127,7 +139,7 @@ impl Engine {
     /// The service's certificate, PEM.
     #[getter]
     fn service_certificate(&self, py: Python<'_>) -> PyResult<String> {
-        Ok(self.node(py)?.info().service_certificate_pem)
+        Ok(self.runtime(py)?.service_certificate())
     }
 
     /// Where it listens: `host:port`; None if it does not.
@@ -140,15 +152,14 @@ impl Engine {
     /// The newest transaction, and the newest committed one.
     #[getter]
     fn positions(&self, py: Python<'_>) -> PyResult<(String, String)> {
-        let node = self.node(py)?;
-        Ok((node.store().last().to_string(), node.store().committed().to_string()))
+        let runtime = self.runtime(py)?;
+        Ok((runtime.last().to_string(), runtime.committed().to_string()))
     }
 
     /// The names of all maps that hold anything, ascending.
     fn map_names(&self, py: Python<'_>) -> PyResult<Vec<String>> {
-        let snapshot = self.node(py)?.snapshot();
-        let held =
-            snapshot.map_names().filter(|name| snapshot.entries(name.as_str()).next().is_some());
+        let snapshot = self.runtime(py)?.snapshot();
+        let held = snapshot.map_names().filter(|name| !snapshot.is_empty(name.as_str()));
         let mut names: Vec<String> = held.map(|name| name.as_str().to_owned()).collect();
         names.sort();
         Ok(names)
@@ -162,20 +173,19 @@ impl Engine {
 
     /// `Committed`, `Pending`, `Unknown` or `Invalid`.
     fn status(&self, py: Python<'_>, txid: &str) -> PyResult<&'static str> {
-        Ok(self.node(py)?.store().status(parse(txid)?).as_str())
+        Ok(self.runtime(py)?.status(parse(txid)?).as_str())
     }
 
     /// Waits for a transaction's commit.
     fn wait(&self, py: Python<'_>, txid: &str, timeout: f64) -> PyResult<()> {
-        let node = self.node(py)?;
-        patience::committed(py, &node, parse(txid)?, patience::seconds(timeout)?)
+        let txid = parse(txid)?;
+        self.until(py, timeout, |runtime, slice| runtime.wait(txid, slice))
     }
 
     /// Waits until everything that is there is committed; the newest transaction.
     fn sync(&self, py: Python<'_>, timeout: f64) -> PyResult<String> {
-        let node = self.node(py)?;
-        let last = node.store().last();
-        patience::committed(py, &node, last, patience::seconds(timeout)?)?;
+        let last = self.runtime(py)?.last();
+        self.until(py, timeout, |runtime, slice| runtime.wait(last, slice))?;
         Ok(last.to_string())
     }
 
@@ -186,29 +196,10 @@ impl Engine {
         txid: &str,
         timeout: f64,
     ) -> PyResult<(String, Option<Bound<'py, PyBytes>>)> {
-        let node = self.node(py)?;
         let txid = parse(txid)?;
-        let patience = patience::seconds(timeout)?;
-        let fail = |error: RuntimeError| fault::of_runtime(py, &error);
-        loop {
-            match py.detach(|| node.receipt(txid)).map_err(fail)? {
-                ReceiptOutcome::Ready(parts) => {
-                    let cose = receipt_cose(&parts).map_err(fail)?;
-                    let cose = cose.map(|bytes| PyBytes::new(py, &bytes));
-                    return Ok((receipt_json(&parts).to_string(), cose));
-                }
-                ReceiptOutcome::Pending => patience::committed(py, &node, txid, patience)?,
-                ReceiptOutcome::Unknown => {
-                    let message = format!("this ledger has not heard of transaction {txid}");
-                    return Err(fault::ledger(py, &message));
-                }
-                ReceiptOutcome::Invalid => {
-                    let message =
-                        format!("transaction {txid} never was: another one has its number");
-                    return Err(fault::ledger(py, &message));
-                }
-            }
-        }
+        let receipt = self.until(py, timeout, |runtime, slice| runtime.receipt(txid, slice))?;
+        let cose = receipt.cose().map(|bytes| PyBytes::new(py, bytes));
+        Ok((receipt.json().to_owned(), cose))
     }
 
     /// The transactions from `first` to `last`, both included, verified.
@@ -306,12 +297,13 @@ impl Engine {
         identity: &Identity,
         data: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Visitor> {
-        let node = self.node(py)?;
+        let runtime = self.runtime(py)?;
         if let Some(data) = data {
             let data = serde_json::from_slice(&json::dumps(&data)?)
                 .map_err(|error| PyValueError::new_err(error.to_string()))?;
-            let added = py.detach(|| add_user(&node, identity.certificate(), &data));
-            added.map_err(|reason| fault::ledger(py, &reason))?;
+            let added = py
+                .detach(move || runtime.run(|tx| Ok(set_user(tx, identity.certificate(), &data)?)));
+            added.map_err(|error| fault::of_ledger(py, &error))?;
         }
         Visitor::new(identity.certificate()).map_err(PyValueError::new_err)
     }
@@ -365,18 +357,4 @@ fn stop(mut runtime: Arc<Runtime>) -> Result<(), RuntimeError> {
         };
         std::thread::sleep(Duration::from_millis(1));
     }
-}
-
-/// Writes a user to the tables, as governance would.
-fn add_user(node: &Node, certificate: &str, data: &serde_json::Value) -> Result<(), String> {
-    for _ in 0..REGISTER_ATTEMPTS_MAX {
-        let mut tx = node.begin();
-        set_user(&mut tx, certificate, data).map_err(|error| error.to_string())?;
-        match node.commit(tx) {
-            CommitOutcome::Sequenced(_) => return Ok(()),
-            CommitOutcome::Conflict => {}
-            other => return Err(format!("the user could not be added: {other:?}")),
-        }
-    }
-    Err("the user could not be added: conflicts".to_owned())
 }

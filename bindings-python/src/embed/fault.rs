@@ -1,6 +1,7 @@
 //! The exceptions of package `affiant`, which are written in Python.
 
-use affiant::RuntimeError;
+use affiant::{LedgerError, RuntimeError};
+use pyo3::exceptions::PyTimeoutError;
 use pyo3::prelude::*;
 
 fn raise(py: Python<'_>, name: &str, message: &str) -> PyErr {
@@ -25,13 +26,29 @@ pub(crate) fn closed(py: Python<'_>, message: &str) -> PyErr {
 }
 
 /// `affiant.ConflictError`.
-pub(crate) fn conflict(py: Python<'_>) -> PyErr {
+fn conflict(py: Python<'_>) -> PyErr {
     raise(
         py,
         "ConflictError",
         "another transaction changed what this one read; nothing of it was kept: run it again, or let \
          ledger.run(function) do so",
     )
+}
+
+/// Why a transaction did not commit, or what was asked of one cannot be had.
+pub(crate) fn of_ledger(py: Python<'_>, error: &LedgerError) -> PyErr {
+    match error {
+        LedgerError::Conflict => conflict(py),
+        LedgerError::TooManyPending => ledger(
+            py,
+            "too much waits to be committed, and nothing of this transaction was kept: wait \
+             (ledger.sync()) and run it again",
+        ),
+        LedgerError::Closed { reason } => closed(py, reason),
+        LedgerError::Timeout { .. } => PyTimeoutError::new_err(error.to_string()),
+        LedgerError::Runtime(error) => of_runtime(py, error),
+        other => ledger(py, &other.to_string()),
+    }
 }
 
 /// Why a node did not start, or failed.

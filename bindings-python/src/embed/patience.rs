@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use affiant::CommitNotice;
 use affiant::node::Node;
-use affiant_proof::TxId;
-use pyo3::exceptions::{PyTimeoutError, PyValueError};
+use affiant::{LedgerError, TxId};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 use super::fault;
@@ -24,36 +23,41 @@ pub(crate) fn seconds(timeout: f64) -> PyResult<Duration> {
     }
 }
 
+/// Asks again and again, each time for a moment, until there is an answer or `patience` is at its end.
+///
+/// # Errors
+/// What `ask` says other than that its moment was too short, `TimeoutError`, or a signal's handler raised.
+pub(crate) fn until<T: Send>(
+    py: Python<'_>,
+    patience: Duration,
+    ask: impl Fn(Duration) -> Result<T, LedgerError> + Send + Sync,
+) -> PyResult<T> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let txid = match py.detach(|| ask(left.min(SLICE))) {
+            Ok(answer) => return Ok(answer),
+            Err(LedgerError::Timeout { txid, .. }) => txid,
+            Err(error) => return Err(fault::of_ledger(py, &error)),
+        };
+        py.check_signals()?;
+        if Instant::now() >= deadline {
+            return Err(fault::of_ledger(py, &LedgerError::Timeout { txid, waited: patience }));
+        }
+    }
+}
+
 /// Waits until `txid` is committed.
 ///
 /// # Errors
-/// It was rolled back, the node failed, `TimeoutError`, or a signal's handler raised.
+/// As [`until`]; it was rolled back, or the node failed.
 pub(crate) fn committed(
     py: Python<'_>,
     node: &Node,
     txid: TxId,
     patience: Duration,
 ) -> PyResult<()> {
-    let deadline = Instant::now() + patience;
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match py.detach(|| node.wait_committed_for(txid, left.min(SLICE))) {
-            Some(CommitNotice::Committed { .. }) => return Ok(()),
-            Some(CommitNotice::Invalid) => {
-                return Err(fault::ledger(
-                    py,
-                    &format!("transaction {txid} was rolled back before it was committed"),
-                ));
-            }
-            Some(CommitNotice::Failed(reason)) => return Err(fault::closed(py, &reason)),
-            None => {}
-        }
-        py.check_signals()?;
-        if Instant::now() >= deadline {
-            return Err(PyTimeoutError::new_err(format!(
-                "transaction {txid} was not committed within {} s; it may still be",
-                patience.as_secs_f64()
-            )));
-        }
-    }
+    until(py, patience, |slice| {
+        LedgerError::of_wait(txid, slice, node.wait_committed_for(txid, slice))
+    })
 }

@@ -2,12 +2,10 @@
 
 use std::sync::{Arc, OnceLock, Weak};
 
-use affiant::Mode;
 use affiant::historical::HistoricalNamespace;
 use affiant::hosting::ExecutionContext;
 use affiant::node::Node;
-use affiant_kv::CommitOutcome;
-use affiant_proof::TxId;
+use affiant::{LedgerError, Mode, TxId};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -111,23 +109,8 @@ impl Transaction {
                 "the ledger of this transaction is closed, or of another process",
             ));
         };
-        let outcome = py.detach(|| node.commit(local.tx));
-        let (txid, wrote) = match outcome {
-            CommitOutcome::Sequenced(txid) => (Some(txid), true),
-            CommitOutcome::ReadOnly(txid) => (txid, false),
-            CommitOutcome::Conflict => return Err(fault::conflict(py)),
-            CommitOutcome::TooManyPending => {
-                return Err(fault::ledger(
-                    py,
-                    "too much waits to be committed, and nothing of this transaction was kept: wait \
-                     (ledger.sync()) and run it again",
-                ));
-            }
-            CommitOutcome::NotPrimary => {
-                return Err(fault::ledger(py, "this node does not take transactions now"));
-            }
-            CommitOutcome::Poisoned(reason) => return Err(fault::closed(py, &reason)),
-        };
+        let ended = py.detach(|| LedgerError::of_commit(node.commit(local.tx)));
+        let (txid, wrote) = ended.map_err(|error| fault::of_ledger(py, &error))?;
         if let Some(txid) = txid {
             // Once, since there is one session to commit.
             let _ = self.sequenced.set(txid);

@@ -4,9 +4,10 @@ use core::fmt;
 use std::error::Error;
 use std::time::Duration;
 
-use affiant_kv::KvError;
+use affiant_kv::{CommitOutcome, KvError};
 use affiant_proof::TxId;
 
+use crate::core::CommitNotice;
 use crate::error::RuntimeError;
 
 /// Why a transaction did not commit, or what was asked of one cannot be had.
@@ -82,6 +83,60 @@ impl LedgerError {
     /// ```
     pub fn aborted(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Aborted(reason.into())
+    }
+
+    /// What the outcome of a commit comes to: the transaction's id, if it did anything at all, and whether
+    /// it wrote. For hosts that hold a [`crate::node::Node`]; [`crate::Runtime::commit`] asks by itself.
+    ///
+    /// # Errors
+    /// Nothing of it was kept.
+    ///
+    /// ```
+    /// # use affiant::LedgerError;
+    /// use affiant::CommitOutcome;
+    ///
+    /// let written = LedgerError::of_commit(CommitOutcome::Sequenced("2.17".parse()?))?;
+    /// assert_eq!(written, (Some("2.17".parse()?), true));
+    /// let refused = LedgerError::of_commit(CommitOutcome::Conflict);
+    /// assert!(matches!(refused, Err(LedgerError::Conflict)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of_commit(outcome: CommitOutcome) -> Result<(Option<TxId>, bool), Self> {
+        match outcome {
+            CommitOutcome::Sequenced(txid) => Ok((Some(txid), true)),
+            CommitOutcome::ReadOnly(txid) => Ok((txid, false)),
+            CommitOutcome::Conflict => Err(Self::Conflict),
+            CommitOutcome::TooManyPending => Err(Self::TooManyPending),
+            CommitOutcome::NotPrimary => Err(Self::NotPrimary),
+            CommitOutcome::Poisoned(reason) => Err(Self::Closed { reason }),
+        }
+    }
+
+    /// What a wait of `waited` for the commit of `txid` comes to; without a notice it was in vain.
+    ///
+    /// # Errors
+    /// The transaction is not committed.
+    ///
+    /// ```
+    /// # use affiant::LedgerError;
+    /// use std::time::Duration;
+    ///
+    /// use affiant::CommitNotice;
+    ///
+    /// let (txid, waited) = ("2.17".parse()?, Duration::from_secs(1));
+    /// let heard = Some(CommitNotice::Committed { receipt: None });
+    /// assert!(LedgerError::of_wait(txid, waited, heard).is_ok());
+    /// let in_vain = LedgerError::of_wait(txid, waited, None);
+    /// assert!(matches!(in_vain, Err(LedgerError::Timeout { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn of_wait(txid: TxId, waited: Duration, notice: Option<CommitNotice>) -> Result<(), Self> {
+        match notice {
+            Some(CommitNotice::Committed { .. }) => Ok(()),
+            Some(CommitNotice::Invalid) => Err(Self::Invalid { txid }),
+            Some(CommitNotice::Failed(reason)) => Err(Self::Closed { reason }),
+            None => Err(Self::Timeout { txid, waited }),
+        }
     }
 
     /// Whether the same again, soon, may succeed, and nothing of this attempt was kept.

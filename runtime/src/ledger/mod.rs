@@ -6,13 +6,13 @@ mod receipt;
 
 use std::time::{Duration, Instant};
 
-use affiant_kv::{CommitOutcome, Snapshot, Tx, TxStatus};
+use affiant_kv::{Snapshot, Tx, TxStatus};
 use affiant_proof::TxId;
 
 pub use error::LedgerError;
 pub use receipt::Receipt;
 
-use crate::core::{CommitNotice, DurableNotice};
+use crate::core::DurableNotice;
 use crate::crypto::random_bytes;
 use crate::limits::{RUN_ATTEMPTS_MAX, RUN_BACKOFF_US_MAX, RUN_BACKOFF_US_MIN, RUN_WAIT_MS_MAX};
 use crate::node::ReceiptOutcome;
@@ -202,12 +202,7 @@ impl Runtime {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn wait(&self, txid: TxId, timeout: Duration) -> Result<(), LedgerError> {
-        match self.node().wait_committed_for(txid, timeout) {
-            Some(CommitNotice::Committed { .. }) => Ok(()),
-            Some(CommitNotice::Invalid) => Err(LedgerError::Invalid { txid }),
-            Some(CommitNotice::Failed(reason)) => Err(LedgerError::Closed { reason }),
-            None => Err(LedgerError::Timeout { txid, waited: timeout }),
-        }
+        LedgerError::of_wait(txid, timeout, self.node().wait_committed_for(txid, timeout))
     }
 
     /// Waits until a transaction is durable: on disk, so that no crash and no loss of power takes it back,
@@ -274,11 +269,17 @@ impl Runtime {
     /// ```
     pub fn receipt(&self, txid: TxId, timeout: Duration) -> Result<Receipt, LedgerError> {
         let started = Instant::now();
+        let mut last_try = false;
         loop {
             match self.node().receipt(txid)? {
                 ReceiptOutcome::Ready(parts) => return Ok(Receipt::of(txid, &parts)?),
+                ReceiptOutcome::Pending if last_try => {
+                    return Err(LedgerError::Timeout { txid, waited: timeout });
+                }
                 ReceiptOutcome::Pending => {
-                    self.wait(txid, timeout.saturating_sub(started.elapsed()))?;
+                    let left = timeout.saturating_sub(started.elapsed());
+                    self.wait(txid, left)?;
+                    last_try = left.is_zero();
                 }
                 ReceiptOutcome::Unknown => return Err(LedgerError::Unknown { txid }),
                 ReceiptOutcome::Invalid => return Err(LedgerError::Invalid { txid }),
@@ -306,16 +307,9 @@ impl Runtime {
         if !tx.is_of(node.store()) {
             return Err(LedgerError::OtherLedger);
         }
-        match node.commit(tx) {
-            CommitOutcome::Sequenced(txid) => Ok((txid, true)),
-            CommitOutcome::ReadOnly(Some(txid)) => Ok((txid, false)),
-            // It did nothing at all: any state will do.
-            CommitOutcome::ReadOnly(None) => Ok((self.committed(), false)),
-            CommitOutcome::Conflict => Err(LedgerError::Conflict),
-            CommitOutcome::TooManyPending => Err(LedgerError::TooManyPending),
-            CommitOutcome::NotPrimary => Err(LedgerError::NotPrimary),
-            CommitOutcome::Poisoned(reason) => Err(LedgerError::Closed { reason }),
-        }
+        let (txid, wrote) = LedgerError::of_commit(node.commit(tx))?;
+        // Without an id it did nothing at all: any state will do.
+        Ok((txid.unwrap_or_else(|| self.committed()), wrote))
     }
 }
 
